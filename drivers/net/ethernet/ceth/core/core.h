@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* CETH core: what its files share.
+ *
+ * Locks, in the order in which they are taken:
+ *	rtnl				where the kernel has it taken for us
+ *	configuration lock		ceth_lock(): everything below unless said
+ *	transmit lock of a queue	pair->txq, posting
+ * NAPI context touches only the pair and its queues.
+ */
+#ifndef _CETH_CORE_H
+#define _CETH_CORE_H
+
+#include <linux/ethtool.h>
+#include <linux/netdevice.h>
+#include <linux/workqueue.h>
+#include <net/devlink.h>
+#include <net/netdev_queues.h>
+
+#include <net/ceth/compat.h>
+#include <net/ceth/ceth.h>
+#include <net/ceth/queue.h>
+#include <net/ceth/datapath.h>
+
+/**
+ * struct ceth_cfg - what a change of queues changes
+ * @n_pairs: queue pairs in use
+ * @rx_size: descriptors of a receive ring
+ * @tx_size: descriptors of a transmit ring
+ * @frame_sz: bytes of a receive buffer, 2048 or 4096
+ */
+struct ceth_cfg {
+	u16 n_pairs;
+	u16 rx_size;
+	u16 tx_size;
+	u32 frame_sz;
+};
+
+/**
+ * struct ceth_health - one devlink health reporter
+ * @reporter: as registered; NULL where that failed
+ * @cdev: the device
+ * @count: faults seen, by kind
+ * @pair: pair of the latest fault
+ * @last: kind of the latest fault
+ */
+struct ceth_health {
+	struct devlink_health_reporter *reporter;
+	struct ceth_dev *cdev;
+	atomic_long_t count[CETH_FAULT_NUM];
+	u16 pair;
+	enum ceth_fault last;
+};
+
+/**
+ * struct ceth_dev - a device; the private part of its net_device
+ * @netdev: the network device
+ * @dev: DMA device
+ * @ops: slow path of the backend
+ * @dp: fast path of the backend
+ * @priv: the backend's
+ * @caps: as stated by the backend, with limits resolved
+ * @cfg: configuration in force (or wanted, while down)
+ * @pairs: max_pairs entries, for life
+ * @xdp_prog: program, or NULL; the queues hold a copy of the pointer
+ * @features: features in force, bits of &enum ceth_feature
+ * @rss: receive steering in force
+ * @rss_user: the user has set the indirection table: it is kept when the
+ *	number of queues changes
+ * @coal: moderation wanted for all pairs
+ * @dim: adaptive moderation of receive wanted
+ * @running: between dev_run and dev_reset
+ * @gone: the device does not exist any more
+ * @announce: tell the neighbours, once the device runs
+ * @fault_pending: bits of &enum ceth_fault that wait for @fault_work
+ * @fault_work: reports faults and has the device recovered
+ * @link_work: link state, announcement
+ * @mode_work: receive filter (the stack calls in atomic context)
+ * @wq: runs the work items of this device; one slow device holds up no other
+ * @recoveries: times that the device was restarted after a fault
+ * @vlans: VLAN ids let through
+ * @health: devlink health reporter
+ * @devlink: devlink instance
+ * @ndo: operations, composed from @caps; const after ceth_create()
+ * @eops: ethtool operations, composed from @caps; const after ceth_create()
+ */
+struct ceth_dev {
+	struct net_device *netdev;
+	struct device *dev;
+	const struct ceth_ops *ops;
+	const struct ceth_datapath *dp;
+	void *priv;
+	struct ceth_caps caps;
+	struct ceth_cfg cfg;
+	struct ceth_pair *pairs;
+	struct bpf_prog *xdp_prog;
+	u32 features;
+	struct ceth_rss rss;
+	bool rss_user;
+	struct ceth_coalesce coal;
+	bool dim;
+	bool running;
+	bool gone;
+	bool announce;
+	unsigned long fault_pending;
+	struct work_struct fault_work;
+	struct work_struct link_work;
+	struct work_struct mode_work;
+	struct workqueue_struct *wq;
+	u64 recoveries;
+	DECLARE_BITMAP(vlans, VLAN_N_VID);
+	struct ceth_health health;
+	struct devlink *devlink;
+	struct net_device_ops ndo;
+	struct ethtool_ops eops;
+};
+
+/* Configuration lock, taken by the kernel around every operation; by us in
+ * work items. rtnl comes with it: changing features, queue counts or the
+ * carrier's users needs it.
+ */
+static inline void ceth_lock(struct ceth_dev *cdev)
+{
+	rtnl_lock();
+	netdev_lock_ops(cdev->netdev);
+}
+
+static inline void ceth_unlock(struct ceth_dev *cdev)
+{
+	netdev_unlock_ops(cdev->netdev);
+	rtnl_unlock();
+}
+
+static inline bool ceth_has(const struct ceth_dev *cdev, u32 cap)
+{
+	return cdev->caps.caps & cap;
+}
+
+/* queue.c: one queue, one pair */
+struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
+				const struct ceth_cfg *cfg);
+void ceth_rxq_free(struct ceth_rxq *rxq);
+struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
+				const struct ceth_cfg *cfg);
+void ceth_txq_free(struct ceth_txq *txq);
+void ceth_pair_init(struct ceth_dev *cdev, struct ceth_pair *pair, u16 idx);
+int ceth_pair_enable(struct ceth_pair *pair);
+void ceth_pair_disable(struct ceth_pair *pair);
+int ceth_pair_start(struct ceth_pair *pair, struct ceth_rxq *rxq,
+		    struct ceth_txq *txq);
+void ceth_pair_stop(struct ceth_pair *pair, struct ceth_rxq **rxq,
+		    struct ceth_txq **txq);
+void ceth_pair_quiesce(struct ceth_pair *pair);
+
+/* config.c: sequences of the above */
+int ceth_open(struct net_device *dev);
+int ceth_close(struct net_device *dev);
+int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
+		struct netlink_ext_ack *extack);
+int ceth_recover(struct ceth_dev *cdev);
+u32 ceth_frame_sz(const struct ceth_dev *cdev, u32 mtu, u32 wanted);
+
+/* netdev.c */
+void ceth_netdev_ops_init(struct ceth_dev *cdev);
+u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f);
+
+/* rxmode.c */
+void ceth_mode_work(struct work_struct *work);
+void ceth_set_rx_mode(struct net_device *dev);
+int ceth_set_mac(struct net_device *dev, void *addr);
+int ceth_vlan_add(struct net_device *dev, __be16 proto, u16 vid);
+int ceth_vlan_del(struct net_device *dev, __be16 proto, u16 vid);
+int ceth_mode_apply(struct ceth_dev *cdev);
+
+/* xdp.c */
+int ceth_bpf(struct net_device *dev, struct netdev_bpf *bpf);
+void ceth_xdp_features(struct ceth_dev *cdev);
+u32 ceth_xdp_max_mtu(const struct ceth_dev *cdev);
+
+/* stats.c */
+void ceth_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s);
+extern const struct netdev_stat_ops ceth_stat_ops;
+int ceth_stats_sset_count(struct net_device *dev, int sset);
+void ceth_stats_strings(struct net_device *dev, u32 sset, u8 *data);
+void ceth_stats_get(struct net_device *dev, struct ethtool_stats *stats,
+		    u64 *data);
+
+/* ethtool.c, rss.c, coalesce.c */
+void ceth_ethtool_init(struct ceth_dev *cdev);
+void ceth_rss_ethtool_init(struct ceth_dev *cdev);
+void ceth_coalesce_ethtool_init(struct ceth_dev *cdev);
+void ceth_rss_default(struct ceth_dev *cdev);
+int ceth_rss_apply(struct ceth_dev *cdev);
+void ceth_rss_resize(struct ceth_rss *rss, bool user, u16 n_pairs,
+		     u16 indir_len);
+int ceth_coalesce_apply(struct ceth_dev *cdev);
+void ceth_dim_init(struct ceth_pair *pair);
+void ceth_dim_stop(struct ceth_pair *pair);
+
+/* devlink.c */
+int ceth_devlink_create(struct ceth_dev *cdev);
+void ceth_devlink_register(struct ceth_dev *cdev);
+void ceth_devlink_unregister(struct ceth_dev *cdev);
+void ceth_devlink_destroy(struct ceth_dev *cdev);
+void ceth_health_report(struct ceth_dev *cdev, enum ceth_fault fault);
+
+#endif /* _CETH_CORE_H */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* CETH virtio-net backend: what its files share.
+ *
+ * Sections named in comments are those of the Virtual I/O Device (VIRTIO)
+ * specification, version 1.3: 2.7 split virtqueues, 2.8 packed virtqueues,
+ * 4.1 virtio over PCI, 5.1 network device.
+ */
+#ifndef _CETH_VIRTIO_H
+#define _CETH_VIRTIO_H
+
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_pci_modern.h>
+#include <linux/virtio_ring.h>
+
+#include <net/ceth/compat.h>
+#include <net/ceth/ceth.h>
+#include <net/ceth/queue.h>
+#include <net/ceth/datapath.h>
+
+/* Virtqueue numbers (5.1.2): receive 2n, transmit 2n+1, then control. */
+#define CVIO_RXQ(n)	((n) * 2)
+#define CVIO_TXQ(n)	((n) * 2 + 1)
+
+/**
+ * struct cvio_vq - one virtqueue, split or packed
+ * @desc: split: descriptor table (2.7.5), private ids are indexes into it
+ * @avail: split: available ring (2.7.6), written by the driver
+ * @used: split: used ring (2.7.8), written by the device
+ * @ring: packed: descriptor ring (2.8)
+ * @driver_event: packed: driver event suppression (2.8.10)
+ * @device_event: packed: device event suppression
+ * @mask: split: size - 1
+ * @size: entries
+ * @avail_idx: split: next available index, free running; packed: next slot
+ * @flushed: split: available index that the device has been shown; packed:
+ *	slot of the first descriptor that is written but not yet available
+ * @used_idx: split: next used index, free running; packed: next slot to be used
+ * @avail_flags: packed: AVAIL and USED bits of descriptors made available in
+ *	this round of the ring
+ * @flushed_flags: packed: complete flags of the descriptor at @flushed
+ * @used_wrap: packed: wrap counter of @used_idx
+ * @pending: packed: descriptors written since the last flush
+ * @event_idx: VIRTIO_F_EVENT_IDX is negotiated
+ * @notify_data: VIRTIO_F_NOTIFICATION_DATA is negotiated
+ * @hash: receive: VIRTIO_NET_F_HASH_REPORT is negotiated
+ * @mergeable: receive: VIRTIO_NET_F_MRG_RXBUF is negotiated
+ * @order_platform: DMA barriers, as VIRTIO_F_ORDER_PLATFORM asks for
+ * @index: virtqueue number
+ * @notify: doorbell
+ * @mem: ring memory, coherent
+ * @mem_dma: DMA address of @mem
+ * @mem_len: bytes of @mem
+ * @driver_dma: DMA address of the driver area (avail, driver_event)
+ * @device_dma: DMA address of the device area (used, device_event)
+ */
+struct cvio_vq {
+	union {
+		struct {
+			struct vring_desc *desc;
+			struct vring_avail *avail;
+			struct vring_used *used;
+		};
+		struct {
+			struct vring_packed_desc *ring;
+			struct vring_packed_desc_event *driver_event;
+			struct vring_packed_desc_event *device_event;
+		};
+	};
+	u16 mask;
+	u16 size;
+	u16 avail_idx;
+	u16 flushed;
+	u16 used_idx;
+	u16 avail_flags;
+	u16 flushed_flags;
+	u16 pending;
+	bool used_wrap;
+	bool event_idx;
+	bool notify_data;
+	bool hash;
+	bool mergeable;
+	bool order_platform;
+	u16 index;
+	void __iomem *notify;
+
+	void *mem;
+	dma_addr_t mem_dma;
+	size_t mem_len;
+	dma_addr_t driver_dma;
+	dma_addr_t device_dma;
+};
+
+/**
+ * struct cvio - one virtio-net device
+ * @mdev: PCI transport
+ * @pdev: PCI function
+ * @cdev: the core's side of it
+ * @features: negotiated
+ * @hdr_len: bytes of the packet header (5.1.6)
+ * @packed: VIRTIO_F_RING_PACKED is negotiated
+ * @max_pairs: queue pairs of the device
+ * @n_vectors: MSI-X vectors: one for configuration changes, then one per pair
+ *	(with only one vector in all, it serves both)
+ * @irqs: Linux interrupt numbers, one per pair
+ * @up: DRIVER_OK is set
+ * @broken: the device stopped answering; nothing but a reset helps
+ * @ctrl: control virtqueue
+ * @ctrl_lock: one command at a time
+ * @ctrl_buf: command and answer, coherent
+ * @ctrl_dma: DMA address of @ctrl_buf
+ * @guest_offloads: VIRTIO_NET_F_GUEST_* that can be in force
+ */
+struct cvio {
+	struct virtio_pci_modern_device mdev;
+	struct pci_dev *pdev;
+	struct ceth_dev *cdev;
+	u64 features;
+	u8 hdr_len;
+	bool packed;
+	u16 max_pairs;
+	int n_vectors;
+	int *irqs;
+	bool up;
+	bool broken;
+	struct cvio_vq ctrl;
+	struct mutex ctrl_lock;
+	void *ctrl_buf;
+	dma_addr_t ctrl_dma;
+	u64 guest_offloads;
+};
+
+static inline bool cvio_has(const struct cvio *v, unsigned int bit)
+{
+	return v->features & BIT_ULL(bit);
+}
+
+/* vq.c: memory and transport of virtqueues */
+int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size);
+void cvio_vq_free(struct cvio *v, struct cvio_vq *vq);
+void cvio_vq_init(struct cvio *v, struct cvio_vq *vq);
+int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector);
+int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq);
+
+/* ctrl.c: control virtqueue (5.1.6.5) and what is set by it */
+int cvio_ctrl_start(struct cvio *v);
+void cvio_ctrl_stop(struct cvio *v);
+int cvio_ctrl(struct cvio *v, u8 class, u8 cmd, const void *data, u32 len);
+int cvio_set_pairs(void *priv, u16 n_pairs);
+int cvio_set_features(void *priv, u32 on, u32 changed);
+int cvio_set_mac(void *priv, const u8 *mac);
+int cvio_set_rx_mode(void *priv, const struct ceth_rx_mode *mode);
+int cvio_vlan_add(void *priv, u16 vid);
+int cvio_vlan_del(void *priv, u16 vid);
+int cvio_set_rss(void *priv, const struct ceth_rss *rss);
+int cvio_set_coalesce(void *priv, u16 pair, const struct ceth_coalesce *coal);
+void cvio_announce_done(void *priv);
+
+/* caps.c: features and configuration space */
+int cvio_negotiate(struct cvio *v);
+void cvio_read_caps(struct cvio *v, struct ceth_caps *caps);
+void cvio_get_link(void *priv, struct ceth_link *link);
+u16 cvio_status(struct cvio *v);
+
+/* split.c, packed.c */
+extern const struct ceth_datapath cvio_split;
+extern const struct ceth_datapath cvio_packed;
+
+#endif /* _CETH_VIRTIO_H */

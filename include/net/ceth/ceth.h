@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* CETH: what a backend promises and what it may call.
+ *
+ * A backend describes one kind of hardware: registers, descriptor formats,
+ * doorbells, interrupt causes. It never sees a packet of the network stack, a
+ * netlink message or a user request; it sees queues, buffers by DMA address
+ * and the neutral records of this header. The core (ceth.ko) owns the rest.
+ *
+ * There are two halves:
+ *  - this header: the slow path, a &struct ceth_ops of callbacks which the
+ *    core calls indirectly, all of them in process context and serialised by
+ *    the configuration lock (see below);
+ *  - <net/ceth/datapath.h>: the fast path, inlined into the backend.
+ *
+ * Configuration lock
+ *	The instance lock of the network device where the kernel has one, the
+ *	rtnl lock elsewhere. Every callback of &struct ceth_ops runs under it
+ *	unless its description says otherwise, so a backend needs no lock of
+ *	its own against the core.
+ *
+ * Life of a device
+ *	probe:	ceth_create(), ceth_register()
+ *	up:	dev_init, {rxq,txq}_start for every queue, dev_run, then each
+ *		set_* callback once with the configuration in force
+ *	one queue changes: rxq_stop/txq_stop, rxq_start/txq_start on that
+ *		queue while the others run (only with CETH_CAP_QUEUE_RESTART)
+ *	down:	dev_reset, {rxq,txq}_stop for every queue
+ *	remove:	ceth_unregister() (takes the device down), ceth_destroy()
+ * set_* callbacks are only called between dev_run and dev_reset.
+ */
+#ifndef _NET_CETH_H
+#define _NET_CETH_H
+
+#include <linux/bits.h>
+#include <linux/if_ether.h>
+#include <linux/types.h>
+
+struct ceth_datapath;
+struct ceth_dev;
+struct ceth_pair;
+struct ceth_rxq;
+struct ceth_txq;
+struct device;
+struct seq_file;
+
+/**
+ * enum ceth_cap - what hardware can do, bits of &ceth_caps.caps
+ * @CETH_CAP_QUEUE_RESTART: one queue can be stopped and started while the
+ *	device runs. Without it every queue change restarts the whole device.
+ * @CETH_CAP_MULTI_BUF: a received frame may fill several buffers. Without it
+ *	the MTU is limited to one buffer.
+ * @CETH_CAP_RSS: indirection table and key can be set (set_rss).
+ * @CETH_CAP_RX_MODE: promiscuous, all-multicast and address filters can be
+ *	set (set_rx_mode). Without it the device is taken to deliver every
+ *	frame of the wire.
+ * @CETH_CAP_SET_MAC: the device's own address can be changed (set_mac).
+ * @CETH_CAP_LINK: link state is reported (get_link, ceth_link_changed()).
+ *	Without it the link is always up while the device is.
+ * @CETH_CAP_COALESCE_QUEUE: set_coalesce distinguishes queues.
+ */
+enum ceth_cap {
+	CETH_CAP_QUEUE_RESTART		= BIT(0),
+	CETH_CAP_MULTI_BUF		= BIT(1),
+	CETH_CAP_RSS			= BIT(2),
+	CETH_CAP_RX_MODE		= BIT(3),
+	CETH_CAP_SET_MAC		= BIT(4),
+	CETH_CAP_LINK			= BIT(5),
+	CETH_CAP_COALESCE_QUEUE		= BIT(6),
+};
+
+/**
+ * enum ceth_feature - per-packet work of the hardware, bits of
+ *	&ceth_caps.features and of the set_features callback
+ * @CETH_F_RX_CSUM: received checksums are verified (&ceth_rx_meta.flags).
+ * @CETH_F_TX_CSUM: a 16-bit one's complement sum from any start to any
+ *	offset of a packet (&ceth_tx_meta.csum_start).
+ * @CETH_F_TSO4: TCP segmentation over IPv4.
+ * @CETH_F_TSO6: TCP segmentation over IPv6.
+ * @CETH_F_TSO_ECN: TCP segmentation handles CWR (first segment only).
+ * @CETH_F_USO: UDP segmentation, both IP versions.
+ * @CETH_F_HW_GRO: received TCP segments may be coalesced.
+ * @CETH_F_RX_HASH: a flow hash comes with each packet.
+ * @CETH_F_VLAN_FILTER: vlan_add and vlan_del.
+ */
+enum ceth_feature {
+	CETH_F_RX_CSUM			= BIT(0),
+	CETH_F_TX_CSUM			= BIT(1),
+	CETH_F_TSO4			= BIT(2),
+	CETH_F_TSO6			= BIT(3),
+	CETH_F_TSO_ECN			= BIT(4),
+	CETH_F_USO			= BIT(5),
+	CETH_F_HW_GRO			= BIT(6),
+	CETH_F_RX_HASH			= BIT(7),
+	CETH_F_VLAN_FILTER		= BIT(8),
+};
+
+/**
+ * enum ceth_hash_type - inputs of the receive hash (Microsoft's RSS
+ *	definition; the layers a device can include)
+ * @CETH_HASH_IPV4: IPv4 addresses
+ * @CETH_HASH_TCPV4: IPv4 addresses, TCP ports
+ * @CETH_HASH_UDPV4: IPv4 addresses, UDP ports
+ * @CETH_HASH_IPV6: IPv6 addresses
+ * @CETH_HASH_TCPV6: IPv6 addresses, TCP ports
+ * @CETH_HASH_UDPV6: IPv6 addresses, UDP ports
+ */
+enum ceth_hash_type {
+	CETH_HASH_IPV4			= BIT(0),
+	CETH_HASH_TCPV4			= BIT(1),
+	CETH_HASH_UDPV4			= BIT(2),
+	CETH_HASH_IPV6			= BIT(3),
+	CETH_HASH_TCPV6			= BIT(4),
+	CETH_HASH_UDPV6			= BIT(5),
+};
+
+#define CETH_HASH_L4V4	(CETH_HASH_TCPV4 | CETH_HASH_UDPV4)
+#define CETH_HASH_L4V6	(CETH_HASH_TCPV6 | CETH_HASH_UDPV6)
+
+/**
+ * enum ceth_coal_cap - interrupt moderation, bits of &ceth_caps.coalesce
+ * @CETH_COAL_RX: receive interrupts can be delayed by time and by frames
+ * @CETH_COAL_TX: the same for transmit completions
+ */
+enum ceth_coal_cap {
+	CETH_COAL_RX			= BIT(0),
+	CETH_COAL_TX			= BIT(1),
+};
+
+/** Longest RSS key the core keeps, bytes. */
+#define CETH_RSS_KEY_MAX	64
+/** Longest indirection table the core keeps, entries. */
+#define CETH_RSS_INDIR_MAX	1024
+
+/**
+ * struct ceth_ring_limits - descriptors of a ring
+ * @min: smallest, a power of two
+ * @max: largest, a power of two
+ * @def: at first
+ */
+struct ceth_ring_limits {
+	u16 min;
+	u16 max;
+	u16 def;
+};
+
+/**
+ * struct ceth_caps - one device's hardware, stated once at ceth_create()
+ * @caps: bits of &enum ceth_cap
+ * @features: bits of &enum ceth_feature
+ * @max_pairs: most receive/transmit queue pairs, each with an interrupt
+ * @rx_ring: limits of a receive ring
+ * @tx_ring: limits of a transmit ring
+ * @tx_max_segs: most DMA segments of one packet, without the prefix segment
+ * @tx_max_size: largest packet before segmentation, bytes
+ * @rx_prefix: bytes that the device writes into a buffer before the frame
+ * @tx_prefix: bytes that the device reads before the frame
+ * @min_mtu: smallest MTU
+ * @max_mtu: largest MTU; the core may lower it (&CETH_CAP_MULTI_BUF)
+ * @mtu: at first
+ * @rss_key_len: bytes of the RSS key
+ * @rss_indir_len: entries of the indirection table, a power of two
+ * @hash_types: bits of &enum ceth_hash_type the device can compute
+ * @coalesce: bits of &enum ceth_coal_cap
+ * @coal_max_usecs: longest interrupt delay
+ * @coal_max_frames: most frames an interrupt can be delayed by
+ * @mac: permanent address; zero when the device has none
+ * @irqs: Linux interrupt numbers, one per pair; belongs to the backend and
+ *	stays valid until ceth_destroy()
+ * @driver: driver name for the user
+ * @fw_version: what runs in the device; may be empty
+ * @bus_info: bus address for the user
+ */
+struct ceth_caps {
+	u32 caps;
+	u32 features;
+	u16 max_pairs;
+	struct ceth_ring_limits rx_ring;
+	struct ceth_ring_limits tx_ring;
+	u16 tx_max_segs;
+	u32 tx_max_size;
+	u8 rx_prefix;
+	u8 tx_prefix;
+	u16 min_mtu;
+	u16 max_mtu;
+	u16 mtu;
+	u16 rss_key_len;
+	u16 rss_indir_len;
+	u32 hash_types;
+	u32 coalesce;
+	u32 coal_max_usecs;
+	u32 coal_max_frames;
+	u8 mac[ETH_ALEN];
+	const int *irqs;
+	const char *driver;
+	const char *fw_version;
+	const char *bus_info;
+};
+
+/**
+ * struct ceth_rx_mode - which frames the device delivers
+ * @promisc: every frame
+ * @allmulti: every multicast frame
+ * @n_uc: secondary unicast addresses in @uc
+ * @n_mc: multicast addresses in @mc
+ * @uc: addresses, ETH_ALEN bytes each
+ * @mc: addresses, ETH_ALEN bytes each
+ */
+struct ceth_rx_mode {
+	bool promisc;
+	bool allmulti;
+	u32 n_uc;
+	u32 n_mc;
+	const u8 (*uc)[ETH_ALEN];
+	const u8 (*mc)[ETH_ALEN];
+};
+
+/**
+ * struct ceth_rss - receive steering
+ * @key: Toeplitz key, &ceth_caps.rss_key_len bytes
+ * @indir: queue of each entry, &ceth_caps.rss_indir_len entries, all below
+ *	@n_pairs
+ * @hash_types: bits of &enum ceth_hash_type to include
+ * @n_pairs: queue pairs in use
+ */
+struct ceth_rss {
+	u8 key[CETH_RSS_KEY_MAX];
+	u16 indir[CETH_RSS_INDIR_MAX];
+	u32 hash_types;
+	u16 n_pairs;
+};
+
+/**
+ * struct ceth_coalesce - interrupt moderation of one queue pair
+ * @rx_usecs: longest delay of a receive interrupt, microseconds
+ * @rx_frames: frames that end the delay
+ * @tx_usecs: the same for transmit completions
+ * @tx_frames: the same for transmit completions
+ */
+struct ceth_coalesce {
+	u32 rx_usecs;
+	u32 rx_frames;
+	u32 tx_usecs;
+	u32 tx_frames;
+};
+
+/**
+ * struct ceth_link - the wire
+ * @up: carrier
+ * @full_duplex: duplex, where @speed is known
+ * @speed: Mbit/s, 0 when not known
+ */
+struct ceth_link {
+	bool up;
+	bool full_duplex;
+	u32 speed;
+};
+
+/**
+ * struct ceth_ops - slow path of a backend
+ *
+ * All callbacks run in process context under the configuration lock and may
+ * sleep. An int is 0 or a negative errno; the core reports it to the user.
+ */
+struct ceth_ops {
+	/** @datapath: fast path for this device; read once, at ceth_create()
+	 *	and after each dev_init. Not NULL.
+	 */
+	const struct ceth_datapath *(*datapath)(void *priv);
+	/** @dev_init: bring a quiet device to the state in which queues can be
+	 *	started. Called with no queue started.
+	 */
+	int (*dev_init)(void *priv);
+	/** @dev_run: all queues of the configuration are started: let traffic
+	 *	flow over the first @n_pairs pairs.
+	 */
+	int (*dev_run)(void *priv, u16 n_pairs);
+	/** @dev_reset: stop everything at once. When it returns the device
+	 *	owns no buffer and raises no interrupt, whatever state it was
+	 *	in. May be called on a device that does not answer, or is gone.
+	 */
+	void (*dev_reset)(void *priv);
+	/** @set_pairs: use the first @n_pairs pairs from now on. All of them
+	 *	are started; those beyond are stopped after it returns.
+	 */
+	int (*set_pairs)(void *priv, u16 n_pairs);
+
+	/** @rxq_alloc: allocate descriptor memory for &ceth_rxq.size entries.
+	 *	The device must not be touched: the queue of the same index may
+	 *	be running on other memory.
+	 */
+	int (*rxq_alloc)(struct ceth_rxq *rxq);
+	/** @rxq_free: undo rxq_alloc. The queue is stopped. */
+	void (*rxq_free)(struct ceth_rxq *rxq);
+	/** @rxq_start: give the ring to the device. Buffers that were posted
+	 *	before stay posted.
+	 */
+	int (*rxq_start)(struct ceth_rxq *rxq);
+	/** @rxq_stop: take the ring back; on return the device owns no buffer
+	 *	of this queue. Also called after dev_reset, when there is
+	 *	nothing left to do but forget.
+	 */
+	int (*rxq_stop)(struct ceth_rxq *rxq);
+	/** @txq_alloc: as rxq_alloc */
+	int (*txq_alloc)(struct ceth_txq *txq);
+	/** @txq_free: as rxq_free */
+	void (*txq_free)(struct ceth_txq *txq);
+	/** @txq_start: as rxq_start */
+	int (*txq_start)(struct ceth_txq *txq);
+	/** @txq_stop: as rxq_stop */
+	int (*txq_stop)(struct ceth_txq *txq);
+
+	/** @set_features: @on are the features wanted, @changed the difference
+	 *	to what is in force. Both are subsets of &ceth_caps.features.
+	 *	Only CETH_F_RX_CSUM, CETH_F_HW_GRO and CETH_F_RX_HASH come here:
+	 *	transmit features are per packet.
+	 */
+	int (*set_features)(void *priv, u32 on, u32 changed);
+	/** @set_mac: the address that the device takes frames for */
+	int (*set_mac)(void *priv, const u8 *mac);
+	/** @set_rx_mode: receive filter, whole */
+	int (*set_rx_mode)(void *priv, const struct ceth_rx_mode *mode);
+	/** @vlan_add: let frames of VLAN @vid through */
+	int (*vlan_add)(void *priv, u16 vid);
+	/** @vlan_del: no longer let frames of VLAN @vid through */
+	int (*vlan_del)(void *priv, u16 vid);
+	/** @set_rss: hash key, types and indirection table, whole */
+	int (*set_rss)(void *priv, const struct ceth_rss *rss);
+	/** @set_coalesce: interrupt moderation of pair @pair; all pairs have
+	 *	the same without %CETH_CAP_COALESCE_QUEUE, and only pair 0 is
+	 *	passed
+	 */
+	int (*set_coalesce)(void *priv, u16 pair,
+			    const struct ceth_coalesce *coal);
+	/** @get_link: current state of the wire; also called while down */
+	void (*get_link)(void *priv, struct ceth_link *link);
+	/** @announce_done: the core has announced the addresses, as asked for
+	 *	by ceth_announce()
+	 */
+	void (*announce_done)(void *priv);
+	/** @regs_len: bytes of the register dump; 0 or absent: none */
+	u32 (*regs_len)(void *priv);
+	/** @get_regs: fill the register dump */
+	void (*get_regs)(void *priv, void *buf);
+	/** @dump: state for a health report, as text lines. Called under the
+	 *	configuration lock.
+	 */
+	void (*dump)(void *priv, struct seq_file *s);
+};
+
+/**
+ * enum ceth_fault - what ceth_fault() reports
+ * @CETH_FAULT_RX_DESC: a receive completion that makes no sense
+ * @CETH_FAULT_TX_DESC: a transmit completion that makes no sense
+ * @CETH_FAULT_RX_STALL: buffers are posted, frames are known to arrive, and
+ *	nothing is completed
+ * @CETH_FAULT_TX_STALL: transmission does not complete
+ * @CETH_FAULT_DEVICE: the device asks for a reset or does not answer
+ * @CETH_FAULT_NUM: number of kinds
+ */
+enum ceth_fault {
+	CETH_FAULT_RX_DESC,
+	CETH_FAULT_TX_DESC,
+	CETH_FAULT_RX_STALL,
+	CETH_FAULT_TX_STALL,
+	CETH_FAULT_DEVICE,
+	CETH_FAULT_NUM,
+};
+
+struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
+			     const struct ceth_ops *ops, void *priv);
+int ceth_register(struct ceth_dev *cdev);
+void ceth_unregister(struct ceth_dev *cdev);
+void ceth_destroy(struct ceth_dev *cdev);
+int ceth_suspend(struct ceth_dev *cdev);
+int ceth_resume(struct ceth_dev *cdev);
+void ceth_shutdown(struct ceth_dev *cdev);
+
+void ceth_link_changed(struct ceth_dev *cdev);
+void ceth_announce(struct ceth_dev *cdev);
+void ceth_fault(struct ceth_dev *cdev, enum ceth_fault fault, u16 pair);
+void ceth_device_gone(struct ceth_dev *cdev);
+
+#endif /* _NET_CETH_H */

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* CETH: the fast path of a backend.
+ *
+ * A backend writes the dozen small functions of &struct ceth_dp_ops, each
+ * ``static __always_inline``, puts them into a ``static const`` structure, and
+ * says CETH_DATAPATH(name, ops). That line becomes the NAPI poll, the
+ * interrupt handler, the transmit and the XDP transmit function of the
+ * backend, with the descriptor code folded in: no packet costs an indirect
+ * call but that of the BPF program.
+ *
+ * None of the functions validates what the device says beyond what it needs
+ * for itself: the core checks ids, ownership and lengths.
+ *
+ * Context: rx_* and tx_peek run in NAPI context of the pair. tx_post and
+ * tx_flush run under the transmit lock of the queue, with bottom halves off.
+ * The two may run at the same time on different CPUs.
+ */
+#ifndef _NET_CETH_DATAPATH_H
+#define _NET_CETH_DATAPATH_H
+
+#include <linux/interrupt.h>
+#include <net/ceth/queue.h>
+
+/**
+ * struct ceth_rx_cmpl - one completed receive buffer
+ * @va: for the core: start of the buffer
+ * @id: id that rx_post was called with, as the device reports it
+ * @len: bytes the device says it wrote, prefix included
+ */
+struct ceth_rx_cmpl {
+	void *va;
+	u32 id;
+	u32 len;
+};
+
+/**
+ * struct ceth_rx_info - the backend's private copy of what the device said
+ *	about a frame
+ * @w: free for the backend. Filled by rx_begin before a program can overwrite
+ *	the prefix, read by rx_meta.
+ */
+struct ceth_rx_info {
+	u64 w[4];
+};
+
+/**
+ * enum ceth_rx_flags - what &struct ceth_rx_meta holds
+ * @CETH_RX_CSUM_OK: the device has verified the innermost checksum
+ * @CETH_RX_CSUM_PARTIAL: the sender left the checksum to compute, from
+ *	csum_start to csum_offset; the data never crossed a wire
+ * @CETH_RX_HASH: hash and hash_l4 are valid
+ * @CETH_RX_GSO: the frame is made of several segments of gso_size
+ */
+enum ceth_rx_flags {
+	CETH_RX_CSUM_OK		= BIT(0),
+	CETH_RX_CSUM_PARTIAL	= BIT(1),
+	CETH_RX_HASH		= BIT(2),
+	CETH_RX_GSO		= BIT(3),
+};
+
+/**
+ * struct ceth_rx_meta - neutral record of a received frame
+ * @flags: bits of &enum ceth_rx_flags; the other fields hold rubbish unless
+ *	their flag is set
+ * @hash: flow hash
+ * @hash_l4: @hash includes ports
+ * @gso_ecn: with CETH_RX_GSO: the first segment has CWR set
+ * @csum_start: bytes from the start of the frame
+ * @csum_offset: bytes from @csum_start
+ * @gso_size: payload bytes of a segment
+ * @gso_type: SKB_GSO_TCPV4, SKB_GSO_TCPV6 or SKB_GSO_UDP_L4
+ */
+struct ceth_rx_meta {
+	u32 flags;
+	u32 hash;
+	bool hash_l4;
+	bool gso_ecn;
+	u16 csum_start;
+	u16 csum_offset;
+	u16 gso_size;
+	u32 gso_type;
+};
+
+/**
+ * enum ceth_tx_flags - what &struct ceth_tx_meta asks for
+ * @CETH_TX_CSUM: complete the checksum
+ * @CETH_TX_TSO4: segment TCP over IPv4
+ * @CETH_TX_TSO6: segment TCP over IPv6
+ * @CETH_TX_USO: segment UDP
+ * @CETH_TX_ECN: with TSO: CWR on the first segment only
+ */
+enum ceth_tx_flags {
+	CETH_TX_CSUM		= BIT(0),
+	CETH_TX_TSO4		= BIT(1),
+	CETH_TX_TSO6		= BIT(2),
+	CETH_TX_USO		= BIT(3),
+	CETH_TX_ECN		= BIT(4),
+};
+
+#define CETH_TX_GSO	(CETH_TX_TSO4 | CETH_TX_TSO6 | CETH_TX_USO)
+
+/**
+ * struct ceth_tx_meta - neutral record of a packet to send
+ * @flags: bits of &enum ceth_tx_flags; 0: send as it is, nothing else is valid
+ * @csum_start: bytes from the start of the frame
+ * @csum_offset: bytes from @csum_start
+ * @gso_size: payload bytes of a segment
+ * @hdr_len: bytes of all headers
+ */
+struct ceth_tx_meta {
+	u32 flags;
+	u16 csum_start;
+	u16 csum_offset;
+	u16 gso_size;
+	u16 hdr_len;
+};
+
+/**
+ * struct ceth_tx_seg - one DMA segment of a packet
+ * @dma: address, prefix included in the first one
+ * @len: bytes
+ * @id: id of the segment; that of the first one names the packet
+ */
+struct ceth_tx_seg {
+	dma_addr_t dma;
+	u32 len;
+	u16 id;
+};
+
+/**
+ * struct ceth_dp_ops - descriptor code of a backend
+ */
+struct ceth_dp_ops {
+	/** @rx_peek: take up to @max completions off the ring, in the device's
+	 *	order, into @c (id and len). Must order the reads after the
+	 *	device's sign of completion (dma_rmb()).
+	 *	Return: how many.
+	 */
+	u32 (*rx_peek)(struct ceth_rxq *rxq, struct ceth_rx_cmpl *c, u32 max);
+	/** @rx_begin: read what the device says about the frame that starts in
+	 *	this buffer. @prefix is &ceth_caps.rx_prefix bytes before the
+	 *	frame; each byte of it may be read once only, into @info.
+	 *	Return: buffers of the frame, 0 when it makes no sense.
+	 */
+	u32 (*rx_begin)(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
+			const void *prefix, struct ceth_rx_info *info);
+	/** @rx_csum_partial: the frame's checksum is left to compute, so that
+	 *	it must be done before a program may send it on
+	 */
+	bool (*rx_csum_partial)(const struct ceth_rx_info *info);
+	/** @rx_meta: decode @info */
+	void (*rx_meta)(const struct ceth_rxq *rxq,
+			const struct ceth_rx_info *info,
+			struct ceth_rx_meta *meta);
+	/** @rx_post: give the device a buffer under @id. @dma is where it may
+	 *	write &ceth_rxq.buf_len bytes. Need not be visible to the
+	 *	device before rx_flush.
+	 */
+	void (*rx_post)(struct ceth_rxq *rxq, u16 id, dma_addr_t dma);
+	/** @rx_repost: as rx_post, with the buffer that @id had last */
+	void (*rx_repost)(struct ceth_rxq *rxq, u16 id, dma_addr_t dma);
+	/** @rx_flush: make what was posted visible; doorbell if needed */
+	void (*rx_flush)(struct ceth_rxq *rxq);
+
+	/** @tx_post: write the descriptors of a packet of @n segments.
+	 *	@prefix is at the first segment's address, &ceth_caps.tx_prefix
+	 *	bytes, to be filled in from @meta (NULL: send as it is). The
+	 *	device must not see the packet before tx_flush.
+	 */
+	void (*tx_post)(struct ceth_txq *txq, const struct ceth_tx_seg *segs,
+			u32 n, const struct ceth_tx_meta *meta, void *prefix);
+	/** @tx_flush: make what was posted visible; doorbell if needed.
+	 *	Return: a doorbell was rung.
+	 */
+	bool (*tx_flush)(struct ceth_txq *txq);
+	/** @tx_peek: take up to @max completions off the ring: ids of the
+	 *	packets, unchecked.
+	 *	Return: how many.
+	 */
+	u32 (*tx_peek)(struct ceth_txq *txq, u32 *ids, u32 max);
+
+	/** @irq_disarm: the pair is being polled, interrupts are not needed.
+	 *	Any context.
+	 */
+	void (*irq_disarm)(struct ceth_pair *pair);
+	/** @irq_arm: polling ends, ask for an interrupt at the next completion
+	 *	of either queue (transmit may wait for several).
+	 *	Return: there are completions already, poll again.
+	 */
+	bool (*irq_arm)(struct ceth_pair *pair);
+};
+
+/**
+ * struct ceth_datapath - what CETH_DATAPATH() makes
+ * @rxq_priv: bytes of the backend's part of a receive queue
+ * @txq_priv: bytes of the backend's part of a transmit queue
+ * @poll: NAPI poll
+ * @irq: interrupt handler, its cookie is the pair
+ * @start_xmit: transmit for the stack
+ * @xdp_xmit: transmit of XDP frames
+ * @rx_fill: post buffers on an empty ring before it starts
+ * @irq_arm: see &ceth_dp_ops.irq_arm
+ */
+struct ceth_datapath {
+	u16 rxq_priv;
+	u16 txq_priv;
+	int (*poll)(struct napi_struct *napi, int budget);
+	irqreturn_t (*irq)(int irq, void *pair);
+	netdev_tx_t (*start_xmit)(struct sk_buff *skb, struct net_device *dev);
+	int (*xdp_xmit)(struct net_device *dev, int n,
+			struct xdp_frame **frames, u32 flags);
+	u32 (*rx_fill)(struct ceth_rxq *rxq);
+	bool (*irq_arm)(struct ceth_pair *pair);
+};
+
+/* The templates need the above. */
+#include <net/ceth/tx.h>
+#include <net/ceth/rx.h>
+
+/**
+ * ceth_poll_tmpl() - NAPI poll of a pair
+ * @napi: of the pair
+ * @budget: frames to receive at most; 0: only what netpoll may do
+ * @ops: the backend's
+ */
+static __always_inline int ceth_poll_tmpl(struct napi_struct *napi, int budget,
+					  const struct ceth_dp_ops *ops)
+{
+	struct ceth_pair *pair = container_of(napi, struct ceth_pair, napi);
+	bool again;
+	int done;
+
+	again = ceth_tx_clean_tmpl(pair, budget, ops);
+	if (unlikely(!budget))
+		return 0;
+
+	done = ceth_rx_poll_tmpl(pair, budget, ops);
+	if (done >= budget || again)
+		return budget;
+
+	if (napi_complete_done(napi, done)) {
+		if (pair->dim_on)
+			ceth_dim(pair);
+		if (unlikely(ops->irq_arm(pair)) && napi_schedule_prep(napi)) {
+			ops->irq_disarm(pair);
+			__napi_schedule(napi);
+		}
+	}
+	return done;
+}
+
+/**
+ * CETH_DATAPATH() - instantiate the fast path of a backend
+ * @name: prefix of the functions, and name of the &struct ceth_datapath
+ * @ops: a static const &struct ceth_dp_ops
+ * @rxpriv: type of the backend's part of a receive queue
+ * @txpriv: type of the backend's part of a transmit queue
+ */
+#define CETH_DATAPATH(name, ops, rxpriv, txpriv)			\
+static int name##_poll(struct napi_struct *napi, int budget)		\
+{									\
+	return ceth_poll_tmpl(napi, budget, &(ops));			\
+}									\
+static irqreturn_t name##_irq(int irq, void *data)			\
+{									\
+	struct ceth_pair *pair = data;					\
+									\
+	pair->events++;							\
+	if (napi_schedule_prep(&pair->napi)) {				\
+		(ops).irq_disarm(pair);					\
+		__napi_schedule_irqoff(&pair->napi);			\
+	}								\
+	return IRQ_HANDLED;						\
+}									\
+static netdev_tx_t name##_start_xmit(struct sk_buff *skb,		\
+				     struct net_device *dev)		\
+{									\
+	return ceth_start_xmit_tmpl(skb, dev, &(ops));			\
+}									\
+static int name##_xdp_xmit(struct net_device *dev, int n,		\
+			   struct xdp_frame **frames, u32 flags)	\
+{									\
+	return ceth_xdp_xmit_tmpl(dev, n, frames, flags, &(ops));	\
+}									\
+static u32 name##_rx_fill(struct ceth_rxq *rxq)				\
+{									\
+	return ceth_rx_refill_tmpl(rxq, &(ops));			\
+}									\
+static bool name##_irq_arm(struct ceth_pair *pair)			\
+{									\
+	return (ops).irq_arm(pair);					\
+}									\
+const struct ceth_datapath name = {					\
+	.rxq_priv	= sizeof(rxpriv),				\
+	.txq_priv	= sizeof(txpriv),				\
+	.poll		= name##_poll,					\
+	.irq		= name##_irq,					\
+	.start_xmit	= name##_start_xmit,				\
+	.xdp_xmit	= name##_xdp_xmit,				\
+	.rx_fill	= name##_rx_fill,				\
+	.irq_arm	= name##_irq_arm,				\
+}
+
+#endif /* _NET_CETH_DATAPATH_H */

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* CETH: queues, as the fast path and the backends see them.
+ *
+ * Ownership of a receive buffer
+ *	rxq->bufs[id].va != NULL	the device owns the buffer under that id
+ *	on rxq->free_ids		the id has no buffer
+ *	otherwise			the poll loop owns buffer and id
+ * Only the poll loop (or the control path while the queue is stopped) moves
+ * them. DMA addresses are kept in rxq->bufs, never read back from memory that
+ * the device can write.
+ *
+ * Ownership of a transmit id
+ *	rec->type != CETH_TX_FREE	the device owns the segment
+ *	on txq->free_ids		free
+ * free_ids is a ring of one producer (completion, NAPI context) and one
+ * consumer (posting, under the transmit lock of the queue), so that neither
+ * takes a lock for the other: free_tail is published with release after the
+ * record was cleared and read with acquire before an id is taken.
+ */
+#ifndef _NET_CETH_QUEUE_H
+#define _NET_CETH_QUEUE_H
+
+#include <linux/bpf.h>
+#include <linux/cache.h>
+#include <linux/dim.h>
+#include <linux/netdevice.h>
+#include <linux/u64_stats_sync.h>
+#include <net/page_pool/types.h>
+#include <net/xdp.h>
+
+#include <net/ceth/ceth.h>
+
+/** Completions handled together: read, prefetched, then worked on. */
+#define CETH_RX_BATCH		16
+/** Bytes before the frame in every receive buffer. */
+#define CETH_RX_HEADROOM	XDP_PACKET_HEADROOM
+/** Bytes after the frame in every receive buffer. */
+#define CETH_RX_TAILROOM	SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
+/** Most ids that one packet can take: head, fragments, prefix. */
+#define CETH_TX_MAX_SEGS	(MAX_SKB_FRAGS + 2)
+
+/**
+ * struct ceth_rx_buf - one receive buffer
+ * @va: start of the buffer; NULL when the device does not own it
+ * @dma: DMA address of @va
+ */
+struct ceth_rx_buf {
+	void *va;
+	dma_addr_t dma;
+};
+
+/**
+ * struct ceth_rx_stats - receive counters of one queue index
+ *
+ * Written by the poll loop only. A received frame adds one to @packets or to
+ * exactly one of the drop counters; with a program it also adds one to exactly
+ * one of the xdp counters. They belong to the index, not to the queue: they
+ * survive every change of queues.
+ */
+struct ceth_rx_stats {
+	/** @syncp: readers' protection on 32-bit machines */
+	struct u64_stats_sync syncp;
+	/** @packets: frames taken from the device */
+	u64 packets;
+	/** @bytes: of @packets, without prefix */
+	u64 bytes;
+	/** @csum_unnecessary: checksum verified by the device */
+	u64 csum_unnecessary;
+	/** @csum_none: checksum not verified by the device */
+	u64 csum_none;
+	/** @hw_gro_packets: coalesced frames */
+	u64 hw_gro_packets;
+	/** @hw_gro_bytes: of @hw_gro_packets */
+	u64 hw_gro_bytes;
+	/** @xdp_pass: to the stack */
+	u64 xdp_pass;
+	/** @xdp_drop: XDP_DROP */
+	u64 xdp_drop;
+	/** @xdp_tx: XDP_TX, on the ring */
+	u64 xdp_tx;
+	/** @xdp_redirect: XDP_REDIRECT, taken by the target */
+	u64 xdp_redirect;
+	/** @xdp_aborted: XDP_ABORTED, or no verdict the kernel knows */
+	u64 xdp_aborted;
+	/** @xdp_tx_err: XDP_TX without room on the ring; dropped */
+	u64 xdp_tx_err;
+	/** @xdp_redirect_err: XDP_REDIRECT refused; dropped */
+	u64 xdp_redirect_err;
+	/** @drop_desc: completion that made no sense */
+	u64 drop_desc;
+	/** @drop_len: frame longer than a buffer or buffers can hold */
+	u64 drop_len;
+	/** @drop_nomem: no memory for the packet's descriptor */
+	u64 drop_nomem;
+	/** @drop_xdp_frags: many-buffer frame, program for one buffer */
+	u64 drop_xdp_frags;
+	/** @alloc_fail: no page for a buffer; the ring was left shorter */
+	u64 alloc_fail;
+	/** @polls: NAPI polls */
+	u64 polls;
+} ____cacheline_aligned_in_smp;
+
+/**
+ * struct ceth_tx_stats - transmit counters of one queue index
+ *
+ * The first group is written under the transmit lock, the second by
+ * completion.
+ */
+struct ceth_tx_stats {
+	/** @syncp: readers' protection on 32-bit machines */
+	struct u64_stats_sync syncp;
+	/** @packets: given to the device, from the stack */
+	u64 packets;
+	/** @bytes: of @packets */
+	u64 bytes;
+	/** @needs_csum: checksum left to the device */
+	u64 needs_csum;
+	/** @csum_none: no checksum to compute */
+	u64 csum_none;
+	/** @gso_packets: packets left to the device to segment */
+	u64 gso_packets;
+	/** @gso_bytes: of @gso_packets */
+	u64 gso_bytes;
+	/** @gso_segs: segments of @gso_packets */
+	u64 gso_segs;
+	/** @xdp_packets: XDP_TX and redirected frames given to the device */
+	u64 xdp_packets;
+	/** @xdp_bytes: of @xdp_packets */
+	u64 xdp_bytes;
+	/** @xdp_full: frames turned away for want of room */
+	u64 xdp_full;
+	/** @drop_map: packets dropped: DMA mapping failed */
+	u64 drop_map;
+	/** @drop_down: packets dropped: queue not running */
+	u64 drop_down;
+	/** @stop: queue stopped for want of room */
+	u64 stop;
+	/** @kicks: doorbells */
+	u64 kicks;
+	/** @csyncp: readers' protection on 32-bit machines */
+	struct u64_stats_sync csyncp ____cacheline_aligned_in_smp;
+	/** @wake: queue woken */
+	u64 wake;
+	/** @bad_cmpl: completions that made no sense */
+	u64 bad_cmpl;
+	/** @lost: packets thrown away by stop or reset */
+	u64 lost;
+	/** @timeouts: watchdog */
+	u64 timeouts;
+} ____cacheline_aligned_in_smp;
+
+/**
+ * struct ceth_rxq - receive queue
+ */
+struct ceth_rxq {
+	/* read by each poll */
+	/** @bufs: buffers by id, @size entries */
+	struct ceth_rx_buf *bufs;
+	/** @xdp_prog: program of the device; NAPI reads it once a poll */
+	struct bpf_prog __rcu *xdp_prog;
+	/** @stats: counters of this index */
+	struct ceth_rx_stats *stats;
+	/** @pool: where pages come from and go to */
+	struct page_pool *pool;
+	/** @size: ids, and descriptors of the ring; a power of two */
+	u32 size;
+	/** @buf_len: bytes of a buffer that the device may write */
+	u32 buf_len;
+	/** @frame_sz: bytes of a buffer, room around the frame included */
+	u32 frame_sz;
+	/** @prefix: bytes before the frame that the device writes */
+	u8 prefix;
+	/** @idx: index of the queue */
+	u16 idx;
+
+	/* written by each poll */
+	/** @n_free: ids without a buffer, on @free_ids */
+	u32 n_free ____cacheline_aligned_in_smp;
+	/** @n_spare: buffers without an id, on @spare */
+	u32 n_spare;
+	/** @free_ids: stack of ids */
+	u16 *free_ids;
+	/** @spare: stack of buffers that came back mapped and ready, filled
+	 *	by XDP_TX completion of the same pair; @size entries
+	 */
+	struct ceth_rx_buf *spare;
+	/** @frame: many-buffer frame under assembly, across polls */
+	struct {
+		/** @frame.xdp: first buffer and, at its end, the others */
+		struct xdp_buff xdp;
+		/** @frame.skb: head, when there are more than fragments allow */
+		struct sk_buff *skb;
+		/** @frame.info: the backend's reading of the frame's start */
+		u64 info[4];
+		/** @frame.left: buffers still to come; 0: no frame */
+		u32 left;
+		/** @frame.drop: drop the frame when it is complete */
+		bool drop;
+	} frame;
+	/** @xdp_rxq: what programs and frames know of this queue */
+	struct xdp_rxq_info xdp_rxq;
+
+	/* slow */
+	/** @pair: the pair it belongs to */
+	struct ceth_pair *pair;
+	/** @dev: DMA device */
+	struct device *dev;
+	/** @priv: the backend's part, &ceth_datapath.rxq_priv bytes */
+	u8 priv[] ____cacheline_aligned_in_smp;
+};
+
+/**
+ * enum ceth_tx_type - what a transmit id carries
+ * @CETH_TX_FREE: nothing
+ * @CETH_TX_SKB: the head of a packet of the stack
+ * @CETH_TX_XDP_FRAME: the head of a redirected frame
+ * @CETH_TX_XDP_TX: a receive buffer of the same pair, sent back
+ * @CETH_TX_MORE: a further segment of the packet
+ */
+enum ceth_tx_type {
+	CETH_TX_FREE,
+	CETH_TX_SKB,
+	CETH_TX_XDP_FRAME,
+	CETH_TX_XDP_TX,
+	CETH_TX_MORE,
+};
+
+/**
+ * struct ceth_tx_rec - what the driver remembers of a segment in flight
+ * @ptr: sk_buff, xdp_frame or buffer, by @type; for CETH_TX_MORE of XDP_TX the
+ *	buffer
+ * @dma: what to unmap, or the buffer's address for XDP_TX
+ * @len: what to unmap, 0: nothing
+ * @next: id of the next segment of the packet
+ * @type: see &enum ceth_tx_type
+ * @n_segs: segments of the packet, in the head only
+ */
+struct ceth_tx_rec {
+	void *ptr;
+	dma_addr_t dma;
+	u32 len;
+	u16 next;
+	u8 type;
+	u8 n_segs;
+};
+
+/**
+ * struct ceth_txq - transmit queue
+ */
+struct ceth_txq {
+	/* written under the transmit lock */
+	/** @recs: segments by id, @size entries */
+	struct ceth_tx_rec *recs;
+	/** @free_ids: ring of free ids */
+	u16 *free_ids;
+	/** @free_head: next id to take from @free_ids, free running */
+	u32 free_head;
+	/** @mask: @size - 1 */
+	u32 mask;
+	/** @stats: counters of this index */
+	struct ceth_tx_stats *stats;
+	/** @prefixes: prefix area by id, for packets without headroom */
+	void *prefixes;
+	/** @prefixes_dma: DMA address of @prefixes */
+	dma_addr_t prefixes_dma;
+	/** @dev: DMA device */
+	struct device *dev;
+	/** @netq: queue of the stack; its lock is the transmit lock */
+	struct netdev_queue *netq;
+	/** @size: ids, and descriptors of the ring; a power of two */
+	u32 size;
+	/** @prefix: bytes before the frame that the device reads */
+	u8 prefix;
+	/** @idx: index of the queue */
+	u16 idx;
+
+	/* written by completion */
+	/** @free_tail: where the next free id goes, free running */
+	u32 free_tail ____cacheline_aligned_in_smp;
+
+	/* slow */
+	/** @pair: the pair it belongs to */
+	struct ceth_pair *pair ____cacheline_aligned_in_smp;
+	/** @priv: the backend's part, &ceth_datapath.txq_priv bytes */
+	u8 priv[] ____cacheline_aligned_in_smp;
+};
+
+/**
+ * struct ceth_pair - receive and transmit queue of one index, with their
+ *	interrupt and NAPI
+ *
+ * Lives as long as the device; the queues come and go. @rxq changes while NAPI
+ * is disabled. @txq changes under the transmit lock of the queue while NAPI is
+ * disabled; NULL: not running.
+ */
+struct ceth_pair {
+	/** @napi: serves both queues */
+	struct napi_struct napi;
+	/** @rxq: receive queue */
+	struct ceth_rxq *rxq;
+	/** @txq: transmit queue */
+	struct ceth_txq *txq;
+	/** @netq: transmit queue of the stack; its lock is the transmit lock */
+	struct netdev_queue *netq;
+	/** @cdev: the device */
+	struct ceth_dev *cdev;
+	/** @irq: Linux interrupt number */
+	int irq;
+	/** @idx: index */
+	u16 idx;
+	/** @running: NAPI enabled, interrupt requested */
+	bool running;
+	/** @dim_on: adaptive moderation of receive interrupts */
+	bool dim_on;
+	/** @events: interrupts seen, for @dim */
+	u16 events;
+	/** @dim: adaptive moderation */
+	struct dim dim;
+	/** @coal: moderation in force */
+	struct ceth_coalesce coal;
+	/** @affinity: CPUs suggested for the interrupt */
+	cpumask_t affinity;
+	/** @irq_name: as in /proc/interrupts */
+	char irq_name[IFNAMSIZ + 16];
+	/** @rx_stats: counters of the receive index */
+	struct ceth_rx_stats rx_stats;
+	/** @tx_stats: counters of the transmit index */
+	struct ceth_tx_stats tx_stats;
+};
+
+/**
+ * ceth_rxq_priv() - the backend's part of a receive queue
+ * @rxq: the queue
+ */
+static inline void *ceth_rxq_priv(const struct ceth_rxq *rxq)
+{
+	return (void *)rxq->priv;
+}
+
+/**
+ * ceth_txq_priv() - the backend's part of a transmit queue
+ * @txq: the queue
+ */
+static inline void *ceth_txq_priv(const struct ceth_txq *txq)
+{
+	return (void *)txq->priv;
+}
+
+/**
+ * ceth_tx_in_flight() - segments that the device owns
+ * @txq: the queue; from completion or under the transmit lock
+ */
+static inline u32 ceth_tx_in_flight(const struct ceth_txq *txq)
+{
+	return txq->size - (READ_ONCE(txq->free_tail) -
+			    READ_ONCE(txq->free_head));
+}
+
+/**
+ * ceth_tx_segs() - segments that a packet in flight took
+ * @txq: the queue
+ * @id: as the device reported it, unchecked
+ *
+ * Return: segments, or 0 when no packet with that id is in flight.
+ */
+static __always_inline u32 ceth_tx_segs(const struct ceth_txq *txq, u32 id)
+{
+	const struct ceth_tx_rec *rec;
+
+	if (unlikely(id >= txq->size))
+		return 0;
+	rec = &txq->recs[id];
+	if (unlikely(rec->type == CETH_TX_FREE || rec->type == CETH_TX_MORE))
+		return 0;
+	return rec->n_segs;
+}
+
+/**
+ * ceth_pair_netq() - transmit queue of the stack
+ * @pair: the pair
+ */
+static inline struct netdev_queue *ceth_pair_netq(const struct ceth_pair *pair)
+{
+	return pair->netq;
+}
+
+void *ceth_pair_priv(const struct ceth_pair *pair);
+
+#endif /* _NET_CETH_QUEUE_H */
