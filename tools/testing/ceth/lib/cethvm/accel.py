@@ -66,7 +66,7 @@ def qemu_args(cfg: Config, accel: str) -> list[str]:
     """The -accel and -cpu arguments."""
     if accel == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
-    thread = "single" if cfg.icount else "multi"
+    thread = "single" if cfg.icount else cfg.tcg_thread
     args = ["-accel", f"tcg,thread={thread},tb-size=512", "-cpu", TCG_CPU]
     if cfg.icount:
         args += ["-icount", cfg.icount]

@@ -38,6 +38,7 @@ class Config:
     timeout: float = 1200
     accel: str = "auto"
     icount: str | None = None
+    tcg_thread: str = "multi"
     mitigations_off: bool = False
     keep_going: bool = False
     shell: bool = False

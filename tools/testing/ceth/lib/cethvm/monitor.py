@@ -96,7 +96,7 @@ class Monitor(threading.Thread):
         reply = self._command("human-monitor-command", {"command-line": line})
         text = str(reply).replace("\r", "")
         # The human monitor has no error status: its errors are text.
-        if text.startswith("Error:"):
+        if text.startswith(("Error:", "unknown command:")):
             raise MonitorError(text.strip())
         return text
 
