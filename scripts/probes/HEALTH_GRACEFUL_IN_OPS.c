@@ -2,7 +2,6 @@
 /* devl_health_reporter_create() without the graceful period */
 #include <net/devlink.h>
 
-void *probe(struct devlink *dl, const struct devlink_health_reporter_ops *ops);
 void *probe(struct devlink *dl, const struct devlink_health_reporter_ops *ops)
 {
 	return devl_health_reporter_create(dl, ops, NULL);

@@ -3,8 +3,6 @@
 #include <linux/netdevice.h>
 
 void probe(struct net_device *dev, struct napi_struct *napi,
-	   int (*poll)(struct napi_struct *, int));
-void probe(struct net_device *dev, struct napi_struct *napi,
 	   int (*poll)(struct napi_struct *, int))
 {
 	netif_napi_add_config(dev, napi, poll, 0);

@@ -2,7 +2,6 @@
 /* The per-device instance lock, taken by the stack around driver callbacks */
 #include <net/netdev_lock.h>
 
-void probe(struct net_device *dev);
 void probe(struct net_device *dev)
 {
 	netdev_lock_ops(dev);

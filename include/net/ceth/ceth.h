@@ -291,13 +291,16 @@ struct ceth_ops {
 	int (*rxq_alloc)(struct ceth_rxq *rxq);
 	/** @rxq_free: undo rxq_alloc. The queue is stopped. */
 	void (*rxq_free)(struct ceth_rxq *rxq);
-	/** @rxq_start: give the ring to the device. Buffers that were posted
-	 *	before stay posted.
+	/** @rxq_start: empty the ring and give it to the device; the core
+	 *	posts buffers then. A queue that was stopped can be started
+	 *	again.
 	 */
 	int (*rxq_start)(struct ceth_rxq *rxq);
 	/** @rxq_stop: take the ring back; on return the device owns no buffer
-	 *	of this queue. Also called after dev_reset, when there is
-	 *	nothing left to do but forget.
+	 *	of this queue. Completions that it has written stay readable.
+	 *	NAPI may be polling the queue meanwhile, and does so once more
+	 *	afterwards: a doorbell must do no harm then. Also called after
+	 *	dev_reset, when there is nothing to tell the device.
 	 */
 	int (*rxq_stop)(struct ceth_rxq *rxq);
 	/** @txq_alloc: as rxq_alloc */

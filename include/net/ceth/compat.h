@@ -9,8 +9,12 @@
 #ifndef _NET_CETH_COMPAT_H
 #define _NET_CETH_COMPAT_H
 
+#include <linux/dim.h>
+#include <linux/ethtool.h>
 #include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
 #include <net/devlink.h>
+#include <net/page_pool/helpers.h>
 #include <net/xdp.h>
 
 #ifdef CETH_OUT_OF_TREE
@@ -21,6 +25,11 @@
 #define CETH_HAVE_HEALTH_GRACEFUL_IN_OPS	1
 #define CETH_HAVE_XDP_SKB_FRAGS_INFO		1
 #define CETH_HAVE_XDP_FRAGS_TRUESIZE		1
+#define CETH_HAVE_PP_ENABLE_DIRECT_RECYCLING	1
+#define CETH_HAVE_ETHTOOL_OP_NEEDS_RTNL		1
+#define CETH_HAVE_GET_RX_RING_COUNT		1
+#define CETH_HAVE_NET_DIM_BY_REF		1
+#define CETH_HAVE_RXFH_FIELDS			1
 #endif
 
 #ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
@@ -41,6 +50,25 @@ static inline void ceth_request_lock(struct net_device *dev)
 {
 #ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
 	dev->request_ops_lock = true;
+#endif
+}
+
+/* The configuration lock alone, for work that must not wait for it. */
+static inline bool ceth_cfg_trylock(struct net_device *dev)
+{
+#ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
+	return netdev_trylock(dev);
+#else
+	return rtnl_trylock();
+#endif
+}
+
+static inline void ceth_cfg_unlock(struct net_device *dev)
+{
+#ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
+	netdev_unlock(dev);
+#else
+	rtnl_unlock();
 #endif
 }
 
@@ -85,5 +113,129 @@ static inline void ceth_xdp_frags_truesize(struct skb_shared_info *sinfo,
 	sinfo->xdp_frags_truesize = truesize;
 #endif
 }
+
+/* A page pool meets its NAPI instance when its queue starts, not when it is
+ * made: page_pool_enable_direct_recycling() (6.19) or, before that, its body.
+ */
+static inline void ceth_pool_link_napi(struct page_pool *pool,
+				       struct napi_struct *napi)
+{
+#ifdef CETH_HAVE_PP_ENABLE_DIRECT_RECYCLING
+	page_pool_enable_direct_recycling(pool, napi);
+#else
+	WRITE_ONCE(pool->p.napi, napi);
+#endif
+}
+
+static inline void ceth_pool_unlink_napi(struct page_pool *pool)
+{
+	page_pool_disable_direct_recycling(pool);
+}
+
+/* With the instance lock ethtool no longer takes rtnl by itself (7.2). Changing
+ * the number of queues or the limits of the MTU still needs it, and so does
+ * ethtool_op_get_link().
+ */
+static inline void ceth_ethtool_need_rtnl(struct ethtool_ops *ops)
+{
+#ifdef CETH_HAVE_ETHTOOL_OP_NEEDS_RTNL
+	ops->op_needs_rtnl = ETHTOOL_OP_NEEDS_RTNL_SCHANNELS |
+			     ETHTOOL_OP_NEEDS_RTNL_SRINGPARAM |
+			     ETHTOOL_OP_NEEDS_RTNL_GLINK;
+#endif
+}
+
+/* The sample is passed by reference since 6.13. */
+static inline void ceth_net_dim(struct dim *dim,
+				const struct dim_sample *sample)
+{
+#ifdef CETH_HAVE_NET_DIM_BY_REF
+	net_dim(dim, sample);
+#else
+	net_dim(dim, *sample);
+#endif
+}
+
+/* The number of receive rings (6.19) and the fields of a flow's hash (6.17,
+ * 6.12.111) were commands of get_rxnfc and set_rxnfc before. CETH_RXFH_OPS()
+ * makes ceth_rxfh_ops_init(), which offers the three functions in either way.
+ */
+#ifndef CETH_HAVE_RXFH_FIELDS
+struct ethtool_rxfh_fields {
+	u32 data;
+	u32 flow_type;
+	u32 rss_context;
+};
+#endif
+
+#if defined(CETH_HAVE_GET_RX_RING_COUNT)
+#define CETH_RXFH_OPS(rings, get, set)					\
+static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields)	\
+{									\
+	ops->get_rx_ring_count = rings;					\
+	if (!fields)							\
+		return;							\
+	ops->get_rxfh_fields = get;					\
+	ops->set_rxfh_fields = set;					\
+}
+#elif defined(CETH_HAVE_RXFH_FIELDS)
+#define CETH_RXFH_OPS(rings, get, set)					\
+static int ceth_get_rxnfc(struct net_device *dev,			\
+			  struct ethtool_rxnfc *nfc, u32 *rules)	\
+{									\
+	if (nfc->cmd != ETHTOOL_GRXRINGS)				\
+		return -EOPNOTSUPP;					\
+	nfc->data = rings(dev);						\
+	return 0;							\
+}									\
+									\
+static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields)	\
+{									\
+	ops->get_rxnfc = ceth_get_rxnfc;				\
+	if (!fields)							\
+		return;							\
+	ops->get_rxfh_fields = get;					\
+	ops->set_rxfh_fields = set;					\
+}
+#else
+#define CETH_RXFH_OPS(rings, get, set)					\
+static int ceth_get_rxnfc(struct net_device *dev,			\
+			  struct ethtool_rxnfc *nfc, u32 *rules)	\
+{									\
+	struct ethtool_rxfh_fields f = { .flow_type = nfc->flow_type };	\
+	int err;							\
+									\
+	if (nfc->cmd == ETHTOOL_GRXRINGS) {				\
+		nfc->data = rings(dev);					\
+		return 0;						\
+	}								\
+	if (nfc->cmd != ETHTOOL_GRXFH || !dev->ethtool_ops->set_rxnfc)	\
+		return -EOPNOTSUPP;					\
+	err = get(dev, &f);						\
+	if (!err)							\
+		nfc->data = f.data;					\
+	return err;							\
+}									\
+									\
+static int ceth_set_rxnfc(struct net_device *dev,			\
+			  struct ethtool_rxnfc *nfc)			\
+{									\
+	struct ethtool_rxfh_fields f = {				\
+		.flow_type	= nfc->flow_type,			\
+		.data		= nfc->data,				\
+	};								\
+									\
+	if (nfc->cmd != ETHTOOL_SRXFH)					\
+		return -EOPNOTSUPP;					\
+	return set(dev, &f, NULL);					\
+}									\
+									\
+static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields)	\
+{									\
+	ops->get_rxnfc = ceth_get_rxnfc;				\
+	if (fields)							\
+		ops->set_rxnfc = ceth_set_rxnfc;			\
+}
+#endif
 
 #endif /* _NET_CETH_COMPAT_H */

@@ -198,8 +198,8 @@ struct ceth_dp_ops {
  * @irq: interrupt handler, its cookie is the pair
  * @start_xmit: transmit for the stack
  * @xdp_xmit: transmit of XDP frames
- * @rx_fill: post buffers on an empty ring before it starts
- * @irq_arm: see &ceth_dp_ops.irq_arm
+ * @rx_fill: post buffers on a ring that has just been started
+ * @rx_kick: doorbell for what was posted before the first poll
  */
 struct ceth_datapath {
 	u16 rxq_priv;
@@ -210,7 +210,7 @@ struct ceth_datapath {
 	int (*xdp_xmit)(struct net_device *dev, int n,
 			struct xdp_frame **frames, u32 flags);
 	u32 (*rx_fill)(struct ceth_rxq *rxq);
-	bool (*irq_arm)(struct ceth_pair *pair);
+	void (*rx_kick)(struct ceth_rxq *rxq);
 };
 
 /* The templates need the above. */
@@ -286,9 +286,9 @@ static u32 name##_rx_fill(struct ceth_rxq *rxq)				\
 {									\
 	return ceth_rx_refill_tmpl(rxq, &(ops));			\
 }									\
-static bool name##_irq_arm(struct ceth_pair *pair)			\
+static void name##_rx_kick(struct ceth_rxq *rxq)			\
 {									\
-	return (ops).irq_arm(pair);					\
+	(ops).rx_flush(rxq);						\
 }									\
 const struct ceth_datapath name = {					\
 	.rxq_priv	= sizeof(rxpriv),				\
@@ -298,7 +298,7 @@ const struct ceth_datapath name = {					\
 	.start_xmit	= name##_start_xmit,				\
 	.xdp_xmit	= name##_xdp_xmit,				\
 	.rx_fill	= name##_rx_fill,				\
-	.irq_arm	= name##_irq_arm,				\
+	.rx_kick	= name##_rx_kick,				\
 }
 
 #endif /* _NET_CETH_DATAPATH_H */

@@ -194,6 +194,8 @@ struct ceth_rxq {
 		u64 info[4];
 		/** @frame.left: buffers still to come; 0: no frame */
 		u32 left;
+		/** @frame.len: bytes so far */
+		u32 len;
 		/** @frame.drop: drop the frame when it is complete */
 		bool drop;
 	} frame;
@@ -289,17 +291,19 @@ struct ceth_txq {
  * struct ceth_pair - receive and transmit queue of one index, with their
  *	interrupt and NAPI
  *
- * Lives as long as the device; the queues come and go. @rxq changes while NAPI
- * is disabled. @txq changes under the transmit lock of the queue while NAPI is
- * disabled; NULL: not running.
+ * Lives as long as the device; the queues come and go. @rxq and @txq_done
+ * change while NAPI is disabled. @txq changes under the transmit lock; NULL:
+ * nothing may be sent, so that what is in flight can drain.
  */
 struct ceth_pair {
 	/** @napi: serves both queues */
 	struct napi_struct napi;
 	/** @rxq: receive queue */
 	struct ceth_rxq *rxq;
-	/** @txq: transmit queue */
+	/** @txq: transmit queue, for senders */
 	struct ceth_txq *txq;
+	/** @txq_done: transmit queue, for completion */
+	struct ceth_txq *txq_done;
 	/** @netq: transmit queue of the stack; its lock is the transmit lock */
 	struct netdev_queue *netq;
 	/** @cdev: the device */
@@ -308,15 +312,21 @@ struct ceth_pair {
 	int irq;
 	/** @idx: index */
 	u16 idx;
-	/** @running: NAPI enabled, interrupt requested */
+	/** @enabled: NAPI instance and interrupt exist */
+	bool enabled;
+	/** @running: NAPI polls the queues */
 	bool running;
-	/** @dim_on: adaptive moderation of receive interrupts */
+	/** @affinity_set: @affinity has been suggested */
+	bool affinity_set;
+	/** @dim_on: adaptive moderation of receive interrupts works */
 	bool dim_on;
+	/** @dim_want: it is wanted, also while the pair does not run */
+	bool dim_want;
 	/** @events: interrupts seen, for @dim */
 	u16 events;
 	/** @dim: adaptive moderation */
 	struct dim dim;
-	/** @coal: moderation in force */
+	/** @coal: moderation as set; @dim_on: @dim decides on receive */
 	struct ceth_coalesce coal;
 	/** @affinity: CPUs suggested for the interrupt */
 	cpumask_t affinity;

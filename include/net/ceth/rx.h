@@ -41,9 +41,10 @@ struct sk_buff *ceth_rx_skb_slow(struct ceth_rxq *rxq, void *va);
 bool ceth_rx_alloc(struct ceth_rxq *rxq, struct ceth_rx_buf *buf);
 void ceth_rx_bad(struct ceth_rxq *rxq, struct ceth_rx_cmpl *c);
 void ceth_rx_bad_frame(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c);
-bool ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
+void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 			 const struct ceth_rx_info *info, u32 n_bufs);
-bool ceth_rx_frame_add(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c);
+bool ceth_rx_frame_add(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
+		       const struct bpf_prog *prog);
 struct sk_buff *ceth_rx_frame_xdp(struct ceth_rxq *rxq, struct bpf_prog *prog,
 				  bool csum_partial, struct ceth_xdp_bulk *bulk,
 				  struct ceth_rx_local *n);
@@ -249,8 +250,8 @@ reuse:
  * @rxq: the queue
  * @c: the completion
  * @prog: program, or NULL
- * @info: the backend's reading of the frame, when @n_bufs is not 0
- * @n_bufs: buffers of the frame that starts here; 0: it has started
+ * @info: the backend's reading of the frame, when it starts here
+ * @n_bufs: buffers of the frame, when it starts here; 0: that made no sense
  * @bulk: frames to send back
  * @n: counters
  * @ops: the backend's
@@ -265,16 +266,16 @@ ceth_rx_multi(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 	struct sk_buff *skb;
 
 	rxq->free_ids[rxq->n_free++] = c->id;
-	if (n_bufs) {
+	if (!rxq->frame.left) {
 		ceth_rx_frame_start(rxq, c, info, n_bufs);
 		return;
 	}
-	if (!ceth_rx_frame_add(rxq, c))
+	if (!ceth_rx_frame_add(rxq, c, prog))
 		return;
 
 	memcpy(info->w, rxq->frame.info, sizeof(info->w));
 	n->packets++;
-	n->bytes += xdp_get_buff_len(&rxq->frame.xdp);
+	n->bytes += rxq->frame.len;
 	if (prog)
 		skb = ceth_rx_frame_xdp(rxq, prog, ops->rx_csum_partial(info),
 					bulk, n);
@@ -294,8 +295,7 @@ ceth_rx_multi(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
  * @budget: most buffers to take
  * @ops: the backend's
  *
- * Return: buffers taken; @budget when memory ran out, so that the poll is
- * repeated.
+ * Return: buffers taken; @budget when there is more, or hardly a buffer left.
  */
 static __always_inline int ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 					     const struct ceth_dp_ops *ops)
@@ -372,7 +372,10 @@ static __always_inline int ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 		xdp_do_flush();
 
 	if (rxq->n_free) {
-		if (unlikely(ceth_rx_refill_tmpl(rxq, ops)))
+		/* Short of memory: poll again, as long as the ring is so empty
+		 * that there may be no further completion to do it.
+		 */
+		if (unlikely(ceth_rx_refill_tmpl(rxq, ops) > rxq->size / 2))
 			done = budget;
 		ops->rx_flush(rxq);
 	} else if (done) {

@@ -241,13 +241,12 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
 {
 	u32 ids[CETH_TX_BATCH] __uninitialized;
 	u32 pkts = 0, bytes = 0, total = 0;
-	struct ceth_txq *txq = pair->txq;
+	struct ceth_txq *txq = pair->txq_done;
 	struct xdp_frame_bulk bq;
 	bool frames = false;
 	u32 tail, i, n;
 
-	/* Set and cleared with NAPI disabled. */
-	if (unlikely(!txq || !budget))
+	if (unlikely(!budget))
 		return false;
 
 	tail = txq->free_tail;

@@ -36,16 +36,30 @@ struct ceth_cfg {
 };
 
 /**
- * struct ceth_health - one devlink health reporter
- * @reporter: as registered; NULL where that failed
- * @cdev: the device
+ * enum ceth_reporter - devlink health reporters
+ * @CETH_REPORTER_RX: receive queues
+ * @CETH_REPORTER_TX: transmit queues
+ * @CETH_REPORTER_DEV: the device
+ * @CETH_REPORTER_NUM: number of reporters
+ */
+enum ceth_reporter {
+	CETH_REPORTER_RX,
+	CETH_REPORTER_TX,
+	CETH_REPORTER_DEV,
+	CETH_REPORTER_NUM,
+};
+
+/**
+ * struct ceth_health - what went wrong, and who hears of it
+ * @reporter: by &enum ceth_reporter; NULL where registration failed
+ * @stuck: the last recovery failed or was not allowed, by reporter
  * @count: faults seen, by kind
  * @pair: pair of the latest fault
  * @last: kind of the latest fault
  */
 struct ceth_health {
-	struct devlink_health_reporter *reporter;
-	struct ceth_dev *cdev;
+	struct devlink_health_reporter *reporter[CETH_REPORTER_NUM];
+	bool stuck[CETH_REPORTER_NUM];
 	atomic_long_t count[CETH_FAULT_NUM];
 	u16 pair;
 	enum ceth_fault last;
@@ -78,7 +92,7 @@ struct ceth_health {
  * @wq: runs the work items of this device; one slow device holds up no other
  * @recoveries: times that the device was restarted after a fault
  * @vlans: VLAN ids let through
- * @health: devlink health reporter
+ * @health: devlink health reporters
  * @devlink: devlink instance
  * @ndo: operations, composed from @caps; const after ceth_create()
  * @eops: ethtool operations, composed from @caps; const after ceth_create()
@@ -145,15 +159,23 @@ void ceth_txq_free(struct ceth_txq *txq);
 void ceth_pair_init(struct ceth_dev *cdev, struct ceth_pair *pair, u16 idx);
 int ceth_pair_enable(struct ceth_pair *pair);
 void ceth_pair_disable(struct ceth_pair *pair);
-int ceth_pair_start(struct ceth_pair *pair, struct ceth_rxq *rxq,
-		    struct ceth_txq *txq);
-void ceth_pair_stop(struct ceth_pair *pair, struct ceth_rxq **rxq,
-		    struct ceth_txq **txq);
-void ceth_pair_quiesce(struct ceth_pair *pair);
+int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
+		     struct ceth_txq *txq);
+void ceth_pair_go(struct ceth_pair *pair);
+void ceth_pair_close_tx(struct ceth_pair *pair);
+void ceth_pair_drain_tx(struct ceth_pair *pair);
+void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
+		      struct ceth_txq **txq);
+
+/* rx.c, tx.c: beside what the templates use */
+void ceth_rx_frame_abort(struct ceth_rxq *rxq);
+void ceth_tx_abort(struct ceth_pair *pair, struct ceth_txq *txq, u32 id);
 
 /* config.c: sequences of the above */
 int ceth_open(struct net_device *dev);
 int ceth_close(struct net_device *dev);
+int ceth_start(struct ceth_dev *cdev);
+void ceth_stop(struct ceth_dev *cdev);
 int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 		struct netlink_ext_ack *extack);
 int ceth_recover(struct ceth_dev *cdev);
@@ -193,10 +215,12 @@ int ceth_rss_apply(struct ceth_dev *cdev);
 void ceth_rss_resize(struct ceth_rss *rss, bool user, u16 n_pairs,
 		     u16 indir_len);
 int ceth_coalesce_apply(struct ceth_dev *cdev);
+int ceth_coalesce_apply_pair(struct ceth_pair *pair);
 void ceth_dim_init(struct ceth_pair *pair);
 void ceth_dim_stop(struct ceth_pair *pair);
 
 /* devlink.c */
+extern const char * const ceth_fault_names[CETH_FAULT_NUM];
 int ceth_devlink_create(struct ceth_dev *cdev);
 void ceth_devlink_register(struct ceth_dev *cdev);
 void ceth_devlink_unregister(struct ceth_dev *cdev);

@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: GPL-2.0
+/* CETH core: changes of queues, as sequences of the steps of queue.c.
+ *
+ * Whatever changes queues makes the new ones first, so that want of memory
+ * leaves everything as it was. Then
+ *  - where single queues can be restarted, pair after pair is exchanged while
+ *    the others forward;
+ *  - elsewhere the device is stopped, all pairs are exchanged, and it is
+ *    started again.
+ * Neither touches the carrier.
+ */
+#include <linux/slab.h>
+
+#include "core.h"
+
+/* Queues that are not in a pair. */
+struct ceth_set {
+	u16 n;
+	struct ceth_rxq **rxq;
+	struct ceth_txq **txq;
+};
+
+static void ceth_set_free(struct ceth_set *set)
+{
+	u16 i;
+
+	for (i = 0; i < set->n; i++) {
+		ceth_rxq_free(set->rxq[i]);
+		ceth_txq_free(set->txq[i]);
+	}
+	kvfree(set->rxq);
+	kvfree(set->txq);
+	memset(set, 0, sizeof(*set));
+}
+
+/* Queues @from to @to - 1 by @cfg; those before @from stay empty. */
+static int ceth_set_alloc(struct ceth_dev *cdev, struct ceth_set *set,
+			  const struct ceth_cfg *cfg, u16 from, u16 to)
+{
+	int err = -ENOMEM;
+	u16 i;
+
+	set->n = cdev->caps.max_pairs;
+	set->rxq = kvcalloc(set->n, sizeof(*set->rxq), GFP_KERNEL);
+	set->txq = kvcalloc(set->n, sizeof(*set->txq), GFP_KERNEL);
+	if (!set->rxq || !set->txq) {
+		set->n = 0;
+		goto err;
+	}
+	for (i = from; i < to; i++) {
+		struct ceth_pair *pair = &cdev->pairs[i];
+		struct ceth_rxq *rxq = ceth_rxq_alloc(pair, cfg);
+		struct ceth_txq *txq;
+
+		if (IS_ERR(rxq)) {
+			err = PTR_ERR(rxq);
+			goto err;
+		}
+		set->rxq[i] = rxq;
+		txq = ceth_txq_alloc(pair, cfg);
+		if (IS_ERR(txq)) {
+			err = PTR_ERR(txq);
+			goto err;
+		}
+		set->txq[i] = txq;
+	}
+	return 0;
+err:
+	ceth_set_free(set);
+	return err;
+}
+
+/* Take the queues of pairs @from to @to - 1 back, into @set. */
+static void ceth_detach(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
+			u16 to)
+{
+	u16 i;
+
+	for (i = from; i < to; i++)
+		ceth_pair_close_tx(&cdev->pairs[i]);
+	/* A sender that was under way has left when this returns. */
+	synchronize_net();
+	for (i = from; i < to; i++) {
+		if (!cdev->gone)
+			ceth_pair_drain_tx(&cdev->pairs[i]);
+		ceth_pair_detach(&cdev->pairs[i], &set->rxq[i], &set->txq[i]);
+	}
+}
+
+/* What the device forgets when it is reset. Failures are reported, and leave
+ * the device usable without that setting.
+ */
+static void ceth_apply(struct ceth_dev *cdev)
+{
+	const struct ceth_ops *ops = cdev->ops;
+	struct net_device *dev = cdev->netdev;
+	u16 vid;
+	int err;
+
+	cdev->features = ceth_features_from_net(cdev, dev->features);
+	if (ops->set_features) {
+		err = ops->set_features(cdev->priv, cdev->features,
+					cdev->caps.features);
+		if (err)
+			netdev_err(dev, "cannot restore offloads: %pe\n",
+				   ERR_PTR(err));
+	}
+	if (ceth_has(cdev, CETH_CAP_SET_MAC)) {
+		err = ops->set_mac(cdev->priv, dev->dev_addr);
+		if (err)
+			netdev_err(dev, "cannot restore the address: %pe\n",
+				   ERR_PTR(err));
+	}
+	if (cdev->caps.features & CETH_F_VLAN_FILTER)
+		for_each_set_bit(vid, cdev->vlans, VLAN_N_VID)
+			if (ops->vlan_add(cdev->priv, vid))
+				netdev_err(dev, "cannot restore VLAN %u\n",
+					   vid);
+	err = ceth_mode_apply(cdev);
+	if (err)
+		netdev_err(dev, "cannot restore the receive filter: %pe\n",
+			   ERR_PTR(err));
+	err = ceth_rss_apply(cdev);
+	if (err)
+		netdev_err(dev, "cannot restore receive steering: %pe\n",
+			   ERR_PTR(err));
+	err = ceth_coalesce_apply(cdev);
+	if (err)
+		netdev_err(dev, "cannot restore interrupt moderation: %pe\n",
+			   ERR_PTR(err));
+}
+
+/* Start a quiet device with the queues of @set, which are the pairs' then. On
+ * failure the device is quiet and @set has its queues back.
+ */
+static int ceth_up(struct ceth_dev *cdev, struct ceth_set *set,
+		   const struct ceth_cfg *cfg)
+{
+	const struct ceth_ops *ops = cdev->ops;
+	u16 i, n = cfg->n_pairs, attached = 0;
+	int err;
+
+	if (cdev->gone)
+		return -ENODEV;
+	err = ops->dev_init(cdev->priv);
+	if (err)
+		goto err_reset;
+	for (; attached < n; attached++) {
+		struct ceth_pair *pair = &cdev->pairs[attached];
+
+		err = ceth_pair_attach(pair, set->rxq[attached],
+				       set->txq[attached]);
+		if (err)
+			goto err_attach;
+	}
+	err = ops->dev_run(cdev->priv, n);
+	if (err)
+		goto err_attach;
+	for (i = 0; i < n; i++) {
+		if (cdev->pairs[i].enabled)
+			continue;
+		err = ceth_pair_enable(&cdev->pairs[i]);
+		if (err)
+			goto err_enable;
+	}
+	cdev->running = true;
+	for (i = 0; i < n; i++) {
+		set->rxq[i] = NULL;
+		set->txq[i] = NULL;
+	}
+	ceth_apply(cdev);
+	for (i = 0; i < n; i++)
+		ceth_pair_go(&cdev->pairs[i]);
+	queue_work(cdev->wq, &cdev->link_work);
+	return 0;
+
+err_enable:
+	while (i--)
+		ceth_pair_disable(&cdev->pairs[i]);
+err_attach:
+	ops->dev_reset(cdev->priv);
+	while (attached--)
+		ceth_pair_detach(&cdev->pairs[attached], &set->rxq[attached],
+				 &set->txq[attached]);
+	return err;
+err_reset:
+	ops->dev_reset(cdev->priv);
+	return err;
+}
+
+/* Stop the device; the queues go to @set. */
+static void ceth_down(struct ceth_dev *cdev, struct ceth_set *set)
+{
+	u16 i, n = cdev->cfg.n_pairs;
+
+	for (i = 0; i < n; i++)
+		ceth_pair_close_tx(&cdev->pairs[i]);
+	synchronize_net();
+	if (!cdev->gone && !cdev->fault_pending)
+		for (i = 0; i < n; i++)
+			ceth_pair_drain_tx(&cdev->pairs[i]);
+	cdev->running = false;
+	cdev->ops->dev_reset(cdev->priv);
+	for (i = 0; i < n; i++)
+		ceth_pair_detach(&cdev->pairs[i], &set->rxq[i], &set->txq[i]);
+}
+
+static void ceth_disable(struct ceth_dev *cdev, u16 from)
+{
+	u16 i;
+
+	for (i = from; i < cdev->caps.max_pairs; i++)
+		ceth_pair_disable(&cdev->pairs[i]);
+}
+
+/**
+ * ceth_start() - from down to running
+ * @cdev: the device; under the configuration lock
+ */
+int ceth_start(struct ceth_dev *cdev)
+{
+	struct ceth_set set;
+	int err;
+
+	if (cdev->gone)
+		return -ENODEV;
+	err = ceth_set_alloc(cdev, &set, &cdev->cfg, 0, cdev->cfg.n_pairs);
+	if (err)
+		return err;
+	err = ceth_up(cdev, &set, &cdev->cfg);
+	ceth_set_free(&set);
+	return err;
+}
+
+/**
+ * ceth_stop() - from running to down
+ * @cdev: the device; under the configuration lock
+ */
+void ceth_stop(struct ceth_dev *cdev)
+{
+	struct ceth_set set;
+
+	if (!cdev->running)
+		return;
+	/* Nothing to fall back on here: the arrays are tiny. */
+	set.n = cdev->caps.max_pairs;
+	set.rxq = kvcalloc(set.n, sizeof(*set.rxq), GFP_KERNEL | __GFP_NOFAIL);
+	set.txq = kvcalloc(set.n, sizeof(*set.txq), GFP_KERNEL | __GFP_NOFAIL);
+	ceth_down(cdev, &set);
+	ceth_disable(cdev, 0);
+	ceth_set_free(&set);
+}
+
+int ceth_open(struct net_device *dev)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+	int err;
+
+	err = netif_set_real_num_queues(dev, cdev->cfg.n_pairs,
+					cdev->cfg.n_pairs);
+	if (err)
+		return err;
+	if (!ceth_has(cdev, CETH_CAP_LINK))
+		netif_carrier_on(dev);
+	return ceth_start(cdev);
+}
+
+int ceth_close(struct net_device *dev)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+
+	ceth_stop(cdev);
+	netif_carrier_off(dev);
+	return 0;
+}
+
+static bool ceth_cfg_same_rings(const struct ceth_cfg *a,
+				const struct ceth_cfg *b)
+{
+	return a->rx_size == b->rx_size && a->tx_size == b->tx_size &&
+	       a->frame_sz == b->frame_sz;
+}
+
+/* Exchange the queues of pair @i for those in @set, which has the old ones
+ * then. When the device refuses the new ones, the old ones run again.
+ */
+static int ceth_exchange(struct ceth_dev *cdev, struct ceth_set *set, u16 i)
+{
+	struct ceth_pair *pair = &cdev->pairs[i];
+	struct ceth_rxq *rxq = set->rxq[i];
+	struct ceth_txq *txq = set->txq[i];
+	int err;
+
+	ceth_detach(cdev, set, i, i + 1);
+	err = ceth_pair_attach(pair, rxq, txq);
+	if (err) {
+		if (ceth_pair_attach(pair, set->rxq[i], set->txq[i])) {
+			ceth_fault(cdev, CETH_FAULT_DEVICE, i);
+			set->rxq[i] = rxq;
+			set->txq[i] = txq;
+			return err;
+		}
+		set->rxq[i] = rxq;
+		set->txq[i] = txq;
+	}
+	ceth_pair_go(pair);
+	return err;
+}
+
+static int ceth_set_used_pairs(struct ceth_dev *cdev, u16 n)
+{
+	int err;
+
+	err = cdev->ops->set_pairs(cdev->priv, n);
+	if (err)
+		return err;
+	return ceth_rss_apply(cdev);
+}
+
+/* Single queues can be restarted: exchange, add or remove pairs one by one. */
+static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
+			    const struct ceth_cfg *cfg,
+			    const struct ceth_rss *rss)
+{
+	u16 i, old = cdev->cfg.n_pairs, n = cfg->n_pairs;
+	int err = 0;
+
+	if (!ceth_cfg_same_rings(&cdev->cfg, cfg)) {
+		for (i = 0; i < min(old, n); i++) {
+			err = ceth_exchange(cdev, set, i);
+			if (err)
+				goto err_exchange;
+		}
+	}
+
+	for (i = old; i < n; i++) {
+		err = ceth_pair_enable(&cdev->pairs[i]);
+		if (err)
+			goto err_grow;
+		err = ceth_pair_attach(&cdev->pairs[i], set->rxq[i],
+				       set->txq[i]);
+		if (err) {
+			ceth_pair_disable(&cdev->pairs[i]);
+			goto err_grow;
+		}
+		set->rxq[i] = NULL;
+		set->txq[i] = NULL;
+		ceth_pair_go(&cdev->pairs[i]);
+	}
+	if (n != old) {
+		ceth_rss_resize(&cdev->rss, cdev->rss_user, n,
+				cdev->caps.rss_indir_len);
+		err = ceth_set_used_pairs(cdev, n);
+		if (!err)
+			err = netif_set_real_num_queues(cdev->netdev, n, n);
+		if (err) {
+			cdev->rss = *rss;
+			ceth_set_used_pairs(cdev, old);
+			i = max(old, n);
+			goto err_grow;
+		}
+	}
+	if (n < old) {
+		ceth_detach(cdev, set, n, old);
+		ceth_disable(cdev, n);
+	}
+	return 0;
+
+err_grow:
+	if (i > old) {
+		ceth_detach(cdev, set, old, i);
+		ceth_disable(cdev, old);
+	}
+	i = min(old, n);
+	if (ceth_cfg_same_rings(&cdev->cfg, cfg))
+		return err;
+err_exchange:
+	while (i--)
+		ceth_exchange(cdev, set, i);
+	return err;
+}
+
+/* The device has to stop for it. */
+static int ceth_change_all(struct ceth_dev *cdev, struct ceth_set *set,
+			   const struct ceth_cfg *cfg,
+			   const struct ceth_rss *rss)
+{
+	struct ceth_cfg was = cdev->cfg;
+	struct ceth_set old = {
+		.n = cdev->caps.max_pairs,
+	};
+	int err;
+
+	old.rxq = kvcalloc(old.n, sizeof(*old.rxq), GFP_KERNEL);
+	old.txq = kvcalloc(old.n, sizeof(*old.txq), GFP_KERNEL);
+	if (!old.rxq || !old.txq) {
+		err = -ENOMEM;
+		goto out;
+	}
+
+	ceth_down(cdev, &old);
+	ceth_disable(cdev, cfg->n_pairs);
+	ceth_rss_resize(&cdev->rss, cdev->rss_user, cfg->n_pairs,
+			cdev->caps.rss_indir_len);
+	cdev->cfg = *cfg;
+	err = ceth_up(cdev, set, cfg);
+	if (!err)
+		err = netif_set_real_num_queues(cdev->netdev, cfg->n_pairs,
+						cfg->n_pairs);
+	if (!err)
+		goto out;
+
+	if (cdev->running)
+		ceth_down(cdev, set);
+	cdev->cfg = was;
+	cdev->rss = *rss;
+	if (ceth_up(cdev, &old, &was))
+		ceth_fault(cdev, CETH_FAULT_DEVICE, 0);
+out:
+	ceth_set_free(&old);
+	return err;
+}
+
+/**
+ * ceth_change() - put a new configuration into force
+ * @cdev: the device; under the configuration lock
+ * @cfg: all of it, within the limits
+ * @extack: why not
+ *
+ * Return: 0, or a negative errno: the old configuration is in force.
+ */
+int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
+		struct netlink_ext_ack *extack)
+{
+	struct net_device *dev = cdev->netdev;
+	bool live = ceth_has(cdev, CETH_CAP_QUEUE_RESTART);
+	struct ceth_rss *rss;
+	struct ceth_set set;
+	u16 from = 0;
+	int err;
+
+	if (!memcmp(cfg, &cdev->cfg, sizeof(*cfg)))
+		return 0;
+	if (!cdev->running) {
+		if (netif_running(dev)) {
+			NL_SET_ERR_MSG(extack, "the device is being recovered, try again");
+			return -EBUSY;
+		}
+		err = netif_set_real_num_queues(dev, cfg->n_pairs,
+						cfg->n_pairs);
+		if (err)
+			return err;
+		ceth_rss_resize(&cdev->rss, cdev->rss_user, cfg->n_pairs,
+				cdev->caps.rss_indir_len);
+		cdev->cfg = *cfg;
+		return 0;
+	}
+
+	if (live && ceth_cfg_same_rings(&cdev->cfg, cfg))
+		from = min(cdev->cfg.n_pairs, cfg->n_pairs);
+	/* Steering as it is, to go back to. */
+	rss = kmemdup(&cdev->rss, sizeof(*rss), GFP_KERNEL);
+	err = rss ? ceth_set_alloc(cdev, &set, cfg, from, cfg->n_pairs) :
+		    -ENOMEM;
+	if (err) {
+		NL_SET_ERR_MSG(extack, "not enough memory for the new queues");
+		goto out;
+	}
+	if (live)
+		err = ceth_change_live(cdev, &set, cfg, rss);
+	else
+		err = ceth_change_all(cdev, &set, cfg, rss);
+	if (!err)
+		cdev->cfg = *cfg;
+	else
+		NL_SET_ERR_MSG(extack, "the device refused the new queues");
+	ceth_set_free(&set);
+out:
+	kfree(rss);
+	return err;
+}
+
+/**
+ * ceth_recover() - restart a device that went wrong
+ * @cdev: the device; under the configuration lock
+ *
+ * Return: 0; a negative errno: the device is down, the next try may succeed.
+ */
+int ceth_recover(struct ceth_dev *cdev)
+{
+	int err;
+
+	if (cdev->gone)
+		return -ENODEV;
+	if (!netif_running(cdev->netdev) || !netif_device_present(cdev->netdev))
+		return 0;
+	cdev->recoveries++;
+	ceth_stop(cdev);
+	err = ceth_start(cdev);
+	if (err)
+		netdev_err(cdev->netdev, "restart failed: %pe\n", ERR_PTR(err));
+	return err;
+}
+
+/**
+ * ceth_frame_sz() - size of a receive buffer
+ * @cdev: the device
+ * @mtu: that frames may have
+ * @wanted: by the user, 0: none
+ *
+ * Return: the smaller size where a frame fits it (or several buffers are no
+ * matter), else a page.
+ */
+u32 ceth_frame_sz(const struct ceth_dev *cdev, u32 mtu, u32 wanted)
+{
+	u32 room = CETH_RX_HEADROOM + CETH_RX_TAILROOM + ETH_HLEN + VLAN_HLEN;
+
+	if (wanted == 2048 && (ceth_has(cdev, CETH_CAP_MULTI_BUF) ||
+			       mtu + room <= 2048))
+		return 2048;
+	return PAGE_SIZE;
+}

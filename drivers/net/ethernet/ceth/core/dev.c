@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0
+/* CETH core: making and unmaking a device, and what happens to it: link
+ * changes, faults, sleep, sudden absence.
+ */
+#include <linux/etherdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "core.h"
+
+static void ceth_link_work(struct work_struct *work)
+{
+	struct ceth_dev *cdev = container_of(work, struct ceth_dev, link_work);
+	struct net_device *dev = cdev->netdev;
+	struct ceth_link link = { .up = true };
+
+	ceth_lock(cdev);
+	if (cdev->gone || !cdev->running)
+		goto out;
+	if (ceth_has(cdev, CETH_CAP_LINK))
+		cdev->ops->get_link(cdev->priv, &link);
+	if (link.up != netif_carrier_ok(dev)) {
+		if (link.up)
+			netif_carrier_on(dev);
+		else
+			netif_carrier_off(dev);
+		netdev_info(dev, "link %s\n", link.up ? "up" : "down");
+	}
+	if (cdev->announce) {
+		cdev->announce = false;
+		call_netdevice_notifiers(NETDEV_NOTIFY_PEERS, dev);
+		if (cdev->ops->announce_done)
+			cdev->ops->announce_done(cdev->priv);
+	}
+out:
+	ceth_unlock(cdev);
+}
+
+static void ceth_fault_work(struct work_struct *work)
+{
+	struct ceth_dev *cdev = container_of(work, struct ceth_dev, fault_work);
+	int i;
+
+	for (i = 0; i < CETH_FAULT_NUM; i++)
+		if (test_bit(i, &cdev->fault_pending) && !cdev->gone)
+			ceth_health_report(cdev, i);
+	/* Cleared last: what a device says between the fault and its restart
+	 * is the same fault.
+	 */
+	WRITE_ONCE(cdev->fault_pending, 0);
+}
+
+static void ceth_caps_resolve(struct ceth_caps *caps)
+{
+	u32 room = PAGE_SIZE - CETH_RX_HEADROOM - CETH_RX_TAILROOM - ETH_HLEN -
+		   VLAN_HLEN;
+
+	if (!(caps->caps & CETH_CAP_MULTI_BUF))
+		caps->max_mtu = min_t(u32, caps->max_mtu, room);
+	caps->mtu = clamp(caps->mtu, caps->min_mtu, caps->max_mtu);
+}
+
+static bool ceth_ring_ok(const struct ceth_ring_limits *ring)
+{
+	return is_power_of_2(ring->min) && is_power_of_2(ring->max) &&
+	       is_power_of_2(ring->def) && ring->min <= ring->def &&
+	       ring->def <= ring->max;
+}
+
+static bool ceth_caps_ok(const struct ceth_caps *caps,
+			 const struct ceth_ops *ops)
+{
+	/* A packet of most segments must leave a ring that can be woken. */
+	if (!ceth_ring_ok(&caps->rx_ring) || !ceth_ring_ok(&caps->tx_ring) ||
+	    caps->tx_ring.min < 2 * CETH_TX_MAX_SEGS)
+		return false;
+	if (!caps->max_pairs || !caps->irqs || !caps->driver)
+		return false;
+	if (caps->tx_max_segs < MAX_SKB_FRAGS + 1 ||
+	    caps->tx_prefix > CETH_RX_HEADROOM ||
+	    caps->rx_prefix > CETH_RX_HEADROOM)
+		return false;
+	if (caps->min_mtu > caps->max_mtu)
+		return false;
+	if ((caps->caps & CETH_CAP_RSS) &&
+	    (!ops->set_rss || !is_power_of_2(caps->rss_indir_len) ||
+	     caps->rss_indir_len > CETH_RSS_INDIR_MAX ||
+	     caps->rss_key_len > CETH_RSS_KEY_MAX))
+		return false;
+	if ((caps->caps & CETH_CAP_RX_MODE) && !ops->set_rx_mode)
+		return false;
+	if ((caps->caps & CETH_CAP_SET_MAC) && !ops->set_mac)
+		return false;
+	if ((caps->caps & CETH_CAP_LINK) && !ops->get_link)
+		return false;
+	if ((caps->features & CETH_F_VLAN_FILTER) &&
+	    (!ops->vlan_add || !ops->vlan_del))
+		return false;
+	if (caps->coalesce && !ops->set_coalesce)
+		return false;
+	return true;
+}
+
+/**
+ * ceth_create() - make a device, not yet visible
+ * @dev: DMA device; its driver is the backend
+ * @caps: what the hardware can do; copied
+ * @ops: slow path of the backend
+ * @priv: passed to @ops
+ *
+ * Context: process, in the backend's probe.
+ * Return: the device, or an ERR_PTR: -EINVAL when @caps contradict themselves.
+ */
+struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
+			     const struct ceth_ops *ops, void *priv)
+{
+	struct net_device *netdev;
+	struct ceth_dev *cdev;
+	int err;
+	u16 i;
+
+	if (!ceth_caps_ok(caps, ops)) {
+		dev_err(dev, "backend %s declares impossible capabilities\n",
+			caps->driver ?: "?");
+		return ERR_PTR(-EINVAL);
+	}
+	netdev = alloc_etherdev_mqs(sizeof(*cdev), caps->max_pairs,
+				    caps->max_pairs);
+	if (!netdev)
+		return ERR_PTR(-ENOMEM);
+	SET_NETDEV_DEV(netdev, dev);
+	ceth_request_lock(netdev);
+	cdev = netdev_priv(netdev);
+	cdev->netdev = netdev;
+	cdev->dev = dev;
+	cdev->ops = ops;
+	cdev->priv = priv;
+	cdev->caps = *caps;
+	ceth_caps_resolve(&cdev->caps);
+	cdev->dp = ops->datapath(priv);
+	INIT_WORK(&cdev->fault_work, ceth_fault_work);
+	INIT_WORK(&cdev->link_work, ceth_link_work);
+	INIT_WORK(&cdev->mode_work, ceth_mode_work);
+
+	err = -ENOMEM;
+	cdev->wq = alloc_ordered_workqueue("ceth-%s", WQ_MEM_RECLAIM,
+					   dev_name(dev));
+	if (!cdev->wq)
+		goto err_netdev;
+	cdev->pairs = kvcalloc(caps->max_pairs, sizeof(*cdev->pairs),
+			       GFP_KERNEL);
+	if (!cdev->pairs)
+		goto err_wq;
+	for (i = 0; i < caps->max_pairs; i++)
+		ceth_pair_init(cdev, &cdev->pairs[i], i);
+
+	cdev->cfg.n_pairs = min_t(u32, caps->max_pairs, num_online_cpus());
+	cdev->cfg.rx_size = caps->rx_ring.def;
+	cdev->cfg.tx_size = caps->tx_ring.def;
+	netdev->min_mtu = cdev->caps.min_mtu;
+	netdev->max_mtu = cdev->caps.max_mtu;
+	netdev->mtu = cdev->caps.mtu;
+	cdev->cfg.frame_sz = ceth_frame_sz(cdev, netdev->mtu, 0);
+	if (is_valid_ether_addr(caps->mac))
+		eth_hw_addr_set(netdev, caps->mac);
+	else
+		eth_hw_addr_random(netdev);
+
+	ceth_netdev_ops_init(cdev);
+	ceth_ethtool_init(cdev);
+	ceth_rss_default(cdev);
+	ceth_xdp_features(cdev);
+	err = ceth_devlink_create(cdev);
+	if (err)
+		goto err_pairs;
+	return cdev;
+
+err_pairs:
+	kvfree(cdev->pairs);
+err_wq:
+	destroy_workqueue(cdev->wq);
+err_netdev:
+	free_netdev(netdev);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_GPL(ceth_create);
+
+/**
+ * ceth_register() - show the device to the user
+ * @cdev: the device
+ *
+ * Context: process. Callbacks may come from now on.
+ */
+int ceth_register(struct ceth_dev *cdev)
+{
+	struct net_device *dev = cdev->netdev;
+	int err;
+
+	err = netif_set_real_num_queues(dev, cdev->cfg.n_pairs,
+					cdev->cfg.n_pairs);
+	if (err)
+		return err;
+	netif_carrier_off(dev);
+	err = register_netdev(dev);
+	if (err)
+		return err;
+	ceth_devlink_register(cdev);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(ceth_register);
+
+/**
+ * ceth_unregister() - take the device down and away from the user
+ * @cdev: the device
+ *
+ * Context: process. No callback comes any more when it returns; the backend
+ * then stops its own interrupts and calls ceth_destroy().
+ */
+void ceth_unregister(struct ceth_dev *cdev)
+{
+	ceth_devlink_unregister(cdev);
+	unregister_netdev(cdev->netdev);
+	cancel_work_sync(&cdev->fault_work);
+	cancel_work_sync(&cdev->link_work);
+	cancel_work_sync(&cdev->mode_work);
+}
+EXPORT_SYMBOL_GPL(ceth_unregister);
+
+/**
+ * ceth_destroy() - free the device
+ * @cdev: the device; unregistered, or never registered
+ */
+void ceth_destroy(struct ceth_dev *cdev)
+{
+	/* Nothing queues work any more; a fault of the last moment may have. */
+	destroy_workqueue(cdev->wq);
+	ceth_devlink_destroy(cdev);
+	kvfree(cdev->pairs);
+	free_netdev(cdev->netdev);
+}
+EXPORT_SYMBOL_GPL(ceth_destroy);
+
+/**
+ * ceth_suspend() - the machine goes to sleep
+ * @cdev: the device
+ *
+ * The device is quiet and forgets everything; the configuration is kept.
+ */
+int ceth_suspend(struct ceth_dev *cdev)
+{
+	struct net_device *dev = cdev->netdev;
+
+	ceth_lock(cdev);
+	netif_device_detach(dev);
+	ceth_stop(cdev);
+	ceth_unlock(cdev);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(ceth_suspend);
+
+/**
+ * ceth_resume() - the machine wakes up
+ * @cdev: the device
+ */
+int ceth_resume(struct ceth_dev *cdev)
+{
+	struct net_device *dev = cdev->netdev;
+	int err = 0;
+
+	ceth_lock(cdev);
+	if (netif_running(dev))
+		err = ceth_start(cdev);
+	if (!err)
+		netif_device_attach(dev);
+	ceth_unlock(cdev);
+	return err;
+}
+EXPORT_SYMBOL_GPL(ceth_resume);
+
+/**
+ * ceth_shutdown() - the machine stops, or another kernel takes over
+ * @cdev: the device
+ *
+ * The device does no DMA any more when it returns, and comes back with no
+ * user's help but a new boot.
+ */
+void ceth_shutdown(struct ceth_dev *cdev)
+{
+	ceth_suspend(cdev);
+}
+EXPORT_SYMBOL_GPL(ceth_shutdown);
+
+/**
+ * ceth_link_changed() - the state of the wire may have changed
+ * @cdev: the device
+ *
+ * Context: any, from the backend's interrupt too.
+ */
+void ceth_link_changed(struct ceth_dev *cdev)
+{
+	queue_work(cdev->wq, &cdev->link_work);
+}
+EXPORT_SYMBOL_GPL(ceth_link_changed);
+
+/**
+ * ceth_announce() - the device has moved: tell the neighbours its addresses
+ * @cdev: the device
+ *
+ * Context: any. The announce_done callback follows.
+ */
+void ceth_announce(struct ceth_dev *cdev)
+{
+	WRITE_ONCE(cdev->announce, true);
+	queue_work(cdev->wq, &cdev->link_work);
+}
+EXPORT_SYMBOL_GPL(ceth_announce);
+
+/**
+ * ceth_fault() - something is wrong with the device
+ * @cdev: the device
+ * @fault: what
+ * @pair: which pair, 0 when it is none in particular
+ *
+ * Counted, reported by devlink health, and cured by a restart unless the user
+ * has switched that off. While one is dealt with, more of its kind are only
+ * counted.
+ *
+ * Context: any.
+ */
+void ceth_fault(struct ceth_dev *cdev, enum ceth_fault fault, u16 pair)
+{
+	atomic_long_inc(&cdev->health.count[fault]);
+	if (READ_ONCE(cdev->gone) ||
+	    test_and_set_bit(fault, &cdev->fault_pending))
+		return;
+	cdev->health.last = fault;
+	cdev->health.pair = pair;
+	queue_work(cdev->wq, &cdev->fault_work);
+}
+EXPORT_SYMBOL_GPL(ceth_fault);
+
+/**
+ * ceth_device_gone() - the device does not exist any more
+ * @cdev: the device
+ *
+ * Nothing is asked of it from now on. The backend calls ceth_unregister() as
+ * soon as it can.
+ *
+ * Context: any.
+ */
+void ceth_device_gone(struct ceth_dev *cdev)
+{
+	WRITE_ONCE(cdev->gone, true);
+	netif_carrier_off(cdev->netdev);
+}
+EXPORT_SYMBOL_GPL(ceth_device_gone);
+
+MODULE_DESCRIPTION("Common Ethernet driver framework: core");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/* CETH core: operations of the network device that have no file of their own,
+ * and its features.
+ */
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <net/udp_tunnel.h>
+
+#include "core.h"
+
+static const struct {
+	u32 ceth;
+	netdev_features_t net;
+} ceth_feature_map[] = {
+	{ CETH_F_RX_CSUM,	NETIF_F_RXCSUM },
+	{ CETH_F_TX_CSUM,	NETIF_F_HW_CSUM },
+	{ CETH_F_TSO4,		NETIF_F_TSO },
+	{ CETH_F_TSO6,		NETIF_F_TSO6 },
+	{ CETH_F_TSO_ECN,	NETIF_F_TSO_ECN },
+	{ CETH_F_USO,		NETIF_F_GSO_UDP_L4 },
+	{ CETH_F_HW_GRO,	NETIF_F_GRO_HW },
+	{ CETH_F_RX_HASH,	NETIF_F_RXHASH },
+	{ CETH_F_VLAN_FILTER,	NETIF_F_HW_VLAN_CTAG_FILTER },
+};
+
+/* Offloads of the device that the user may switch. */
+#define CETH_F_SWITCHED	(CETH_F_RX_CSUM | CETH_F_HW_GRO | CETH_F_RX_HASH)
+
+static netdev_features_t ceth_features_to_net(u32 features)
+{
+	netdev_features_t net = 0;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ceth_feature_map); i++)
+		if (features & ceth_feature_map[i].ceth)
+			net |= ceth_feature_map[i].net;
+	return net;
+}
+
+/**
+ * ceth_features_from_net() - features that the device should have in force
+ * @cdev: the device
+ * @f: features of the network device
+ *
+ * A program must see each frame as it was on the wire: no coalescing, and no
+ * checksum that is left to compute.
+ */
+u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f)
+{
+	u32 features = 0;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ceth_feature_map); i++)
+		if (f & ceth_feature_map[i].net)
+			features |= ceth_feature_map[i].ceth;
+	features &= cdev->caps.features & CETH_F_SWITCHED;
+	if (cdev->xdp_prog)
+		features &= ~(CETH_F_HW_GRO | CETH_F_RX_CSUM);
+	return features;
+}
+
+static netdev_features_t ceth_fix_features(struct net_device *dev,
+					   netdev_features_t f)
+{
+	/* Coalesced packets have a checksum that only the device vouches for. */
+	if (!(f & NETIF_F_RXCSUM))
+		f &= ~NETIF_F_GRO_HW;
+	return f;
+}
+
+static int ceth_set_net_features(struct net_device *dev, netdev_features_t f)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+	u32 features = ceth_features_from_net(cdev, f);
+	u32 changed = features ^ cdev->features;
+	int err;
+
+	if (!changed)
+		return 0;
+	if (cdev->running && cdev->ops->set_features) {
+		err = cdev->ops->set_features(cdev->priv, features, changed);
+		if (err)
+			return err;
+	}
+	cdev->features = features;
+	return 0;
+}
+
+static netdev_features_t ceth_features_check(struct sk_buff *skb,
+					     struct net_device *dev,
+					     netdev_features_t f)
+{
+	const struct ceth_dev *cdev = netdev_priv(dev);
+
+	f = vlan_features_check(skb, f);
+	if (skb_is_gso(skb) && skb->len > cdev->caps.tx_max_size)
+		f &= ~NETIF_F_GSO_MASK;
+	return f;
+}
+
+static int ceth_change_mtu(struct net_device *dev, int mtu)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+	struct ceth_cfg cfg = cdev->cfg;
+	int err;
+
+	if (cdev->xdp_prog && !cdev->xdp_prog->aux->xdp_has_frags &&
+	    mtu > ceth_xdp_max_mtu(cdev)) {
+		netdev_warn(dev, "the XDP program knows one buffer only: at most MTU %u, or load it with frags support\n",
+			    ceth_xdp_max_mtu(cdev));
+		return -EINVAL;
+	}
+	cfg.frame_sz = ceth_frame_sz(cdev, mtu, cfg.frame_sz);
+	err = ceth_change(cdev, &cfg, NULL);
+	if (err)
+		return err;
+	WRITE_ONCE(dev->mtu, mtu);
+	return 0;
+}
+
+static void ceth_tx_timeout(struct net_device *dev, unsigned int txqueue)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+	struct ceth_pair *pair = &cdev->pairs[txqueue];
+	struct ceth_txq *txq = READ_ONCE(pair->txq);
+
+	/* Closed for a change of queues: that is no fault of the device. */
+	if (!txq)
+		return;
+	u64_stats_update_begin(&pair->tx_stats.csyncp);
+	pair->tx_stats.timeouts++;
+	u64_stats_update_end(&pair->tx_stats.csyncp);
+	netdev_err(dev, "queue %u: nothing sent for %u ms, %u segments in flight\n",
+		   txqueue,
+		   jiffies_to_msecs(jiffies - READ_ONCE(pair->netq->trans_start)),
+		   ceth_tx_in_flight(txq));
+	ceth_fault(cdev, CETH_FAULT_TX_STALL, txqueue);
+}
+
+/**
+ * ceth_netdev_ops_init() - operations and features from the capabilities
+ * @cdev: the device; not yet registered
+ *
+ * What the hardware has no part in is not offered at all, so that the kernel
+ * itself refuses it.
+ */
+void ceth_netdev_ops_init(struct ceth_dev *cdev)
+{
+	struct net_device *dev = cdev->netdev;
+	struct net_device_ops *ndo = &cdev->ndo;
+	netdev_features_t net;
+
+	ndo->ndo_open = ceth_open;
+	ndo->ndo_stop = ceth_close;
+	ndo->ndo_start_xmit = cdev->dp->start_xmit;
+	ndo->ndo_features_check = ceth_features_check;
+	ndo->ndo_validate_addr = eth_validate_addr;
+	ndo->ndo_change_mtu = ceth_change_mtu;
+	ndo->ndo_get_stats64 = ceth_get_stats64;
+	ndo->ndo_tx_timeout = ceth_tx_timeout;
+	ndo->ndo_fix_features = ceth_fix_features;
+	ndo->ndo_set_features = ceth_set_net_features;
+	ndo->ndo_bpf = ceth_bpf;
+	ndo->ndo_xdp_xmit = cdev->dp->xdp_xmit;
+	if (ceth_has(cdev, CETH_CAP_RX_MODE))
+		ndo->ndo_set_rx_mode = ceth_set_rx_mode;
+	if (ceth_has(cdev, CETH_CAP_SET_MAC))
+		ndo->ndo_set_mac_address = ceth_set_mac;
+	if (cdev->caps.features & CETH_F_VLAN_FILTER) {
+		ndo->ndo_vlan_rx_add_vid = ceth_vlan_add;
+		ndo->ndo_vlan_rx_kill_vid = ceth_vlan_del;
+	}
+	dev->netdev_ops = ndo;
+	dev->stat_ops = &ceth_stat_ops;
+	dev->watchdog_timeo = 5 * HZ;
+
+	net = ceth_features_to_net(cdev->caps.features);
+	dev->hw_features = net & ~NETIF_F_HW_VLAN_CTAG_FILTER;
+	if (!cdev->ops->set_features)
+		dev->hw_features &= ~(NETIF_F_GRO_HW | NETIF_F_RXHASH);
+	if (cdev->caps.features & CETH_F_TX_CSUM) {
+		dev->hw_features |= NETIF_F_SG;
+		net |= NETIF_F_SG;
+	}
+	dev->features = net | NETIF_F_HIGHDMA;
+	dev->vlan_features = dev->features & ~NETIF_F_HW_VLAN_CTAG_FILTER;
+	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
+	if (ceth_has(cdev, CETH_CAP_RX_MODE))
+		dev->priv_flags |= IFF_UNICAST_FLT;
+	dev->needed_headroom = cdev->caps.tx_prefix;
+	netif_set_tso_max_size(dev, cdev->caps.tx_max_size);
+	cdev->features = ceth_features_from_net(cdev, dev->features);
+}

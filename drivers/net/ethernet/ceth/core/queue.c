@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0
+/* CETH core: life of one queue and of one pair of them.
+ *
+ * alloc -> start -> stop -> free is the only way that a queue goes, and the
+ * sequences of config.c the only places that send it there:
+ *
+ *	alloc	memory, buffers; nothing that the device or a packet can see
+ *	start	the device has the ring, NAPI polls it, senders find it
+ *	stop	no new packet; what is in flight completes; the device lets go
+ *	free	what did not complete is thrown away and counted
+ *
+ * A pair starts and stops its two queues together, since XDP_TX sends buffers
+ * of the one on the other.
+ */
+#include <linux/delay.h>
+#include <linux/interrupt.h>
+#include <linux/slab.h>
+#include <net/page_pool/helpers.h>
+
+#include "core.h"
+
+/* How long packets in flight may take to complete when a queue stops. */
+#define CETH_DRAIN_US	100000
+
+static int ceth_rxq_pool(struct ceth_rxq *rxq)
+{
+	struct ceth_pair *pair = rxq->pair;
+	struct ceth_dev *cdev = pair->cdev;
+	struct page_pool_params pp = {
+		.flags		= PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
+		.pool_size	= rxq->size,
+		.nid		= dev_to_node(cdev->dev),
+		.dev		= cdev->dev,
+		.dma_dir	= DMA_BIDIRECTIONAL,
+		.max_len	= PAGE_SIZE,
+		.netdev		= cdev->netdev,
+	};
+	int err;
+
+	rxq->pool = page_pool_create(&pp);
+	if (IS_ERR(rxq->pool)) {
+		err = PTR_ERR(rxq->pool);
+		rxq->pool = NULL;
+		return err;
+	}
+
+	/* A program may grow a fragment up to the end of its page; where two
+	 * buffers share the page it may not.
+	 */
+	err = __xdp_rxq_info_reg(&rxq->xdp_rxq, cdev->netdev, rxq->idx,
+				 pair->napi.napi_id,
+				 rxq->frame_sz == PAGE_SIZE ? PAGE_SIZE : 0);
+	if (err)
+		return err;
+	return xdp_rxq_info_reg_mem_model(&rxq->xdp_rxq, MEM_TYPE_PAGE_POOL,
+					  rxq->pool);
+}
+
+/* All buffers are allocated before the queue can be started: a change of
+ * configuration that memory does not allow fails while nothing has changed.
+ */
+static int ceth_rxq_prealloc(struct ceth_rxq *rxq)
+{
+	while (rxq->n_spare < rxq->size) {
+		struct ceth_rx_buf *buf = &rxq->spare[rxq->n_spare];
+
+		if (!ceth_rx_alloc(rxq, buf))
+			return -ENOMEM;
+		rxq->n_spare++;
+	}
+	return 0;
+}
+
+struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
+				const struct ceth_cfg *cfg)
+{
+	struct ceth_dev *cdev = pair->cdev;
+	struct ceth_rxq *rxq;
+	int err = -ENOMEM;
+
+	rxq = kvzalloc(sizeof(*rxq) + cdev->dp->rxq_priv, GFP_KERNEL);
+	if (!rxq)
+		return ERR_PTR(-ENOMEM);
+	rxq->pair = pair;
+	rxq->idx = pair->idx;
+	rxq->dev = cdev->dev;
+	rxq->size = cfg->rx_size;
+	rxq->frame_sz = cfg->frame_sz;
+	rxq->prefix = cdev->caps.rx_prefix;
+	rxq->buf_len = cfg->frame_sz - CETH_RX_HEADROOM - CETH_RX_TAILROOM +
+		       rxq->prefix;
+	rxq->stats = &pair->rx_stats;
+
+	rxq->bufs = kvcalloc(rxq->size, sizeof(*rxq->bufs), GFP_KERNEL);
+	rxq->spare = kvcalloc(rxq->size, sizeof(*rxq->spare), GFP_KERNEL);
+	rxq->free_ids = kvcalloc(rxq->size, sizeof(*rxq->free_ids), GFP_KERNEL);
+	if (!rxq->bufs || !rxq->spare || !rxq->free_ids)
+		goto err_mem;
+
+	err = ceth_rxq_pool(rxq);
+	if (err)
+		goto err_pool;
+	err = ceth_rxq_prealloc(rxq);
+	if (err)
+		goto err_bufs;
+	err = cdev->ops->rxq_alloc(rxq);
+	if (err)
+		goto err_bufs;
+	return rxq;
+
+err_bufs:
+	while (rxq->n_spare)
+		ceth_rx_put(rxq, rxq->spare[--rxq->n_spare].va);
+err_pool:
+	if (xdp_rxq_info_is_reg(&rxq->xdp_rxq))
+		xdp_rxq_info_unreg(&rxq->xdp_rxq);
+	if (rxq->pool)
+		page_pool_destroy(rxq->pool);
+err_mem:
+	kvfree(rxq->free_ids);
+	kvfree(rxq->spare);
+	kvfree(rxq->bufs);
+	kvfree(rxq);
+	return ERR_PTR(err);
+}
+
+/* Take every buffer back from a queue that the device has let go of. */
+static void ceth_rxq_reclaim(struct ceth_rxq *rxq)
+{
+	u32 id;
+
+	ceth_rx_frame_abort(rxq);
+	for (id = 0; id < rxq->size; id++) {
+		struct ceth_rx_buf *buf = &rxq->bufs[id];
+
+		if (buf->va)
+			ceth_rx_spare(rxq, buf->va, buf->dma);
+		buf->va = NULL;
+		/* Descending, so that the first refill goes up. */
+		rxq->free_ids[rxq->size - 1 - id] = id;
+	}
+	rxq->n_free = rxq->size;
+}
+
+void ceth_rxq_free(struct ceth_rxq *rxq)
+{
+	if (!rxq)
+		return;
+	rxq->pair->cdev->ops->rxq_free(rxq);
+	ceth_rxq_reclaim(rxq);
+	while (rxq->n_spare)
+		ceth_rx_put(rxq, rxq->spare[--rxq->n_spare].va);
+	xdp_rxq_info_unreg(&rxq->xdp_rxq);
+	page_pool_destroy(rxq->pool);
+	kvfree(rxq->free_ids);
+	kvfree(rxq->spare);
+	kvfree(rxq->bufs);
+	kvfree(rxq);
+}
+
+struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
+				const struct ceth_cfg *cfg)
+{
+	struct ceth_dev *cdev = pair->cdev;
+	struct ceth_txq *txq;
+	int err = -ENOMEM;
+
+	txq = kvzalloc(sizeof(*txq) + cdev->dp->txq_priv, GFP_KERNEL);
+	if (!txq)
+		return ERR_PTR(-ENOMEM);
+	txq->pair = pair;
+	txq->idx = pair->idx;
+	txq->dev = cdev->dev;
+	txq->netq = pair->netq;
+	txq->size = cfg->tx_size;
+	txq->mask = txq->size - 1;
+	txq->prefix = cdev->caps.tx_prefix;
+	txq->stats = &pair->tx_stats;
+
+	txq->recs = kvcalloc(txq->size, sizeof(*txq->recs), GFP_KERNEL);
+	txq->free_ids = kvcalloc(txq->size, sizeof(*txq->free_ids), GFP_KERNEL);
+	if (!txq->recs || !txq->free_ids)
+		goto err_mem;
+	if (txq->prefix) {
+		txq->prefixes = dma_alloc_coherent(txq->dev,
+						   txq->size * txq->prefix,
+						   &txq->prefixes_dma,
+						   GFP_KERNEL);
+		if (!txq->prefixes)
+			goto err_mem;
+	}
+	err = cdev->ops->txq_alloc(txq);
+	if (err)
+		goto err_prefix;
+	return txq;
+
+err_prefix:
+	if (txq->prefixes)
+		dma_free_coherent(txq->dev, txq->size * txq->prefix,
+				  txq->prefixes, txq->prefixes_dma);
+err_mem:
+	kvfree(txq->free_ids);
+	kvfree(txq->recs);
+	kvfree(txq);
+	return ERR_PTR(err);
+}
+
+void ceth_txq_free(struct ceth_txq *txq)
+{
+	if (!txq)
+		return;
+	txq->pair->cdev->ops->txq_free(txq);
+	if (txq->prefixes)
+		dma_free_coherent(txq->dev, txq->size * txq->prefix,
+				  txq->prefixes, txq->prefixes_dma);
+	kvfree(txq->free_ids);
+	kvfree(txq->recs);
+	kvfree(txq);
+}
+
+/**
+ * ceth_pair_init() - once, when the device is made
+ * @cdev: the device
+ * @pair: the pair
+ * @idx: its index
+ */
+void ceth_pair_init(struct ceth_dev *cdev, struct ceth_pair *pair, u16 idx)
+{
+	pair->cdev = cdev;
+	pair->idx = idx;
+	pair->irq = cdev->caps.irqs[idx];
+	pair->netq = netdev_get_tx_queue(cdev->netdev, idx);
+	u64_stats_init(&pair->rx_stats.syncp);
+	u64_stats_init(&pair->tx_stats.syncp);
+	u64_stats_init(&pair->tx_stats.csyncp);
+	cpumask_set_cpu(cpumask_local_spread(idx, dev_to_node(cdev->dev)),
+			&pair->affinity);
+	ceth_dim_init(pair);
+}
+
+/**
+ * ceth_pair_enable() - NAPI instance and interrupt of a pair
+ * @pair: the pair; its queues are not running
+ *
+ * Both stay while queues of the pair are exchanged.
+ */
+int ceth_pair_enable(struct ceth_pair *pair)
+{
+	struct ceth_dev *cdev = pair->cdev;
+	struct net_device *dev = cdev->netdev;
+	int err;
+
+	netif_napi_add_config_locked(dev, &pair->napi, cdev->dp->poll,
+				     pair->idx);
+	netif_napi_set_irq_locked(&pair->napi, pair->irq);
+	snprintf(pair->irq_name, sizeof(pair->irq_name), "%s-%u", dev->name,
+		 pair->idx);
+	/* Shared: a device short of vectors has its configuration interrupt
+	 * on the vector of pair 0.
+	 */
+	err = request_irq(pair->irq, cdev->dp->irq, IRQF_SHARED, pair->irq_name,
+			  pair);
+	if (err) {
+		netif_napi_del_locked(&pair->napi);
+		return err;
+	}
+	/* Suggested once; afterwards the interrupt stays where the user or a
+	 * balancer puts it.
+	 */
+	if (!pair->affinity_set)
+		irq_set_affinity_and_hint(pair->irq, &pair->affinity);
+	else
+		irq_update_affinity_hint(pair->irq, &pair->affinity);
+	pair->affinity_set = true;
+
+	netif_queue_set_napi(dev, pair->idx, NETDEV_QUEUE_TYPE_RX, &pair->napi);
+	netif_queue_set_napi(dev, pair->idx, NETDEV_QUEUE_TYPE_TX, &pair->napi);
+	pair->enabled = true;
+	return 0;
+}
+
+/**
+ * ceth_pair_disable() - undo ceth_pair_enable()
+ * @pair: the pair; its queues are not running
+ */
+void ceth_pair_disable(struct ceth_pair *pair)
+{
+	struct net_device *dev = pair->cdev->netdev;
+
+	if (!pair->enabled)
+		return;
+	pair->enabled = false;
+	ceth_dim_stop(pair);
+	netif_queue_set_napi(dev, pair->idx, NETDEV_QUEUE_TYPE_RX, NULL);
+	netif_queue_set_napi(dev, pair->idx, NETDEV_QUEUE_TYPE_TX, NULL);
+	irq_update_affinity_hint(pair->irq, NULL);
+	free_irq(pair->irq, pair);
+	netif_napi_del_locked(&pair->napi);
+}
+
+/**
+ * ceth_pair_attach() - give a pair's queues to the device
+ * @pair: the pair; has none
+ * @rxq: receive queue
+ * @txq: transmit queue
+ *
+ * On failure the pair has no queues, and the device none of the pair's.
+ */
+int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
+		     struct ceth_txq *txq)
+{
+	const struct ceth_ops *ops = pair->cdev->ops;
+	u32 i;
+	int err;
+
+	ceth_rxq_reclaim(rxq);
+	for (i = 0; i < txq->size; i++)
+		txq->free_ids[i] = i;
+	txq->free_head = 0;
+	txq->free_tail = txq->size;
+
+	err = ops->rxq_start(rxq);
+	if (err)
+		return err;
+	err = ops->txq_start(txq);
+	if (err) {
+		ops->rxq_stop(rxq);
+		return err;
+	}
+	rcu_assign_pointer(rxq->xdp_prog, pair->cdev->xdp_prog);
+	pair->cdev->dp->rx_fill(rxq);
+	pair->rxq = rxq;
+	pair->txq_done = txq;
+	return 0;
+}
+
+/**
+ * ceth_pair_go() - let a pair's queues work
+ * @pair: the pair; enabled and attached, the device runs
+ */
+void ceth_pair_go(struct ceth_pair *pair)
+{
+	ceth_pool_link_napi(pair->rxq->pool, &pair->napi);
+	napi_enable_locked(&pair->napi);
+	pair->running = true;
+	pair->cdev->dp->rx_kick(pair->rxq);
+
+	netdev_tx_reset_queue(pair->netq);
+	__netif_tx_lock_bh(pair->netq);
+	WRITE_ONCE(pair->txq, pair->txq_done);
+	txq_trans_cond_update(pair->netq);
+	netif_tx_wake_queue(pair->netq);
+	__netif_tx_unlock_bh(pair->netq);
+
+	/* The first poll arms the interrupt. */
+	local_bh_disable();
+	napi_schedule(&pair->napi);
+	local_bh_enable();
+}
+
+/**
+ * ceth_pair_close_tx() - turn senders away
+ * @pair: the pair
+ *
+ * Packets of the stack wait in the queueing discipline; XDP is refused. What
+ * is in flight goes on.
+ */
+void ceth_pair_close_tx(struct ceth_pair *pair)
+{
+	__netif_tx_lock_bh(pair->netq);
+	netif_tx_stop_queue(pair->netq);
+	WRITE_ONCE(pair->txq, NULL);
+	txq_trans_cond_update(pair->netq);
+	__netif_tx_unlock_bh(pair->netq);
+}
+
+/**
+ * ceth_pair_drain_tx() - wait until what is in flight has completed
+ * @pair: the pair; closed to senders, the device still runs
+ */
+void ceth_pair_drain_tx(struct ceth_pair *pair)
+{
+	struct ceth_txq *txq = pair->txq_done;
+	int us;
+
+	if (!txq || !pair->running)
+		return;
+	for (us = 0; us < CETH_DRAIN_US && ceth_tx_in_flight(txq); us += 200) {
+		/* The interrupt may wait for more packets than there are. */
+		local_bh_disable();
+		napi_schedule(&pair->napi);
+		local_bh_enable();
+		usleep_range(100, 300);
+	}
+}
+
+/* Throw away what the device never completed. It owns nothing any more. */
+static void ceth_txq_purge(struct ceth_pair *pair, struct ceth_txq *txq)
+{
+	u32 id, segs, lost = 0;
+
+	for (id = 0; id < txq->size; id++) {
+		segs = ceth_tx_segs(txq, id);
+		if (!segs)
+			continue;
+		ceth_tx_abort(pair, txq, id);
+		lost++;
+	}
+	u64_stats_update_begin(&txq->stats->csyncp);
+	txq->stats->lost += lost;
+	u64_stats_update_end(&txq->stats->csyncp);
+}
+
+/**
+ * ceth_pair_detach() - take a pair's queues back from the device
+ * @pair: the pair; closed to senders
+ * @rxq: where the receive queue goes
+ * @txq: where the transmit queue goes
+ */
+void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
+		      struct ceth_txq **txq)
+{
+	const struct ceth_ops *ops = pair->cdev->ops;
+	int i;
+
+	*rxq = pair->rxq;
+	*txq = pair->txq_done;
+	if (!pair->rxq)
+		return;
+
+	ops->rxq_stop(pair->rxq);
+	if (pair->running) {
+		/* What the device had completed is not lost. */
+		for (i = 0; i < 64 && pair->running; i++) {
+			local_bh_disable();
+			if (!napi_schedule_prep(&pair->napi)) {
+				local_bh_enable();
+				usleep_range(50, 100);
+				continue;
+			}
+			__napi_schedule(&pair->napi);
+			local_bh_enable();
+			napi_synchronize(&pair->napi);
+			break;
+		}
+		napi_disable_locked(&pair->napi);
+		pair->running = false;
+	}
+	ops->txq_stop(pair->txq_done);
+	ceth_txq_purge(pair, pair->txq_done);
+	ceth_pool_unlink_napi(pair->rxq->pool);
+	pair->rxq = NULL;
+	pair->txq_done = NULL;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/* CETH core: which frames the device delivers: own address, receive filter,
+ * VLANs.
+ *
+ * The stack sets the filter in atomic context, the device takes it in process
+ * context: a work item stands between them.
+ */
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <linux/slab.h>
+
+#include "core.h"
+
+/* Copy of one of the device's address lists; the list's lock is held. */
+static u32 ceth_copy_list(u8 (*to)[ETH_ALEN],
+			  const struct netdev_hw_addr_list *list, u32 max)
+{
+	struct netdev_hw_addr *ha;
+	u32 n = 0;
+
+	netdev_hw_addr_list_for_each(ha, list) {
+		if (n == max)
+			break;
+		ether_addr_copy(to[n++], ha->addr);
+	}
+	return n;
+}
+
+/**
+ * ceth_mode_apply() - give the device the filter that the stack wants
+ * @cdev: the device; under the configuration lock
+ */
+int ceth_mode_apply(struct ceth_dev *cdev)
+{
+	struct net_device *dev = cdev->netdev;
+	struct ceth_rx_mode mode = {};
+	u8 (*buf)[ETH_ALEN];
+	u32 n_uc, n_mc;
+	int err;
+
+	if (!cdev->running || !ceth_has(cdev, CETH_CAP_RX_MODE))
+		return 0;
+
+	/* The lists may grow before the lock is taken: then another call of
+	 * the stack is on its way.
+	 */
+	n_uc = netdev_uc_count(dev);
+	n_mc = netdev_mc_count(dev);
+	buf = kvcalloc(n_uc + n_mc + 1, sizeof(*buf), GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+
+	netif_addr_lock_bh(dev);
+	mode.promisc = dev->flags & IFF_PROMISC;
+	mode.allmulti = dev->flags & IFF_ALLMULTI;
+	mode.n_uc = ceth_copy_list(buf, &dev->uc, n_uc);
+	mode.n_mc = ceth_copy_list(buf + n_uc, &dev->mc, n_mc);
+	netif_addr_unlock_bh(dev);
+	mode.uc = buf;
+	mode.mc = buf + n_uc;
+
+	err = cdev->ops->set_rx_mode(cdev->priv, &mode);
+	kvfree(buf);
+	return err;
+}
+
+void ceth_mode_work(struct work_struct *work)
+{
+	struct ceth_dev *cdev = container_of(work, struct ceth_dev, mode_work);
+	int err;
+
+	ceth_lock(cdev);
+	err = ceth_mode_apply(cdev);
+	ceth_unlock(cdev);
+	if (err && !cdev->gone)
+		netdev_warn(cdev->netdev, "cannot set the receive filter: %pe\n",
+			    ERR_PTR(err));
+}
+
+void ceth_set_rx_mode(struct net_device *dev)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+
+	queue_work(cdev->wq, &cdev->mode_work);
+}
+
+int ceth_set_mac(struct net_device *dev, void *addr)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+	const struct sockaddr *sa = addr;
+	int err;
+
+	err = eth_prepare_mac_addr_change(dev, addr);
+	if (err)
+		return err;
+	if (cdev->running) {
+		err = cdev->ops->set_mac(cdev->priv, (const u8 *)sa->sa_data);
+		if (err)
+			return err;
+	}
+	eth_commit_mac_addr_change(dev, addr);
+	return 0;
+}
+
+int ceth_vlan_add(struct net_device *dev, __be16 proto, u16 vid)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+	int err = 0;
+
+	if (cdev->running)
+		err = cdev->ops->vlan_add(cdev->priv, vid);
+	if (!err)
+		__set_bit(vid, cdev->vlans);
+	return err;
+}
+
+int ceth_vlan_del(struct net_device *dev, __be16 proto, u16 vid)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+	int err = 0;
+
+	if (cdev->running)
+		err = cdev->ops->vlan_del(cdev->priv, vid);
+	if (!err)
+		__clear_bit(vid, cdev->vlans);
+	return err;
+}

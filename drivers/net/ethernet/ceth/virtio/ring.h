@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* CETH virtio-net backend: what split and packed rings have in common: the
+ * packet header (VIRTIO 1.3, 5.1.6) and the doorbell (4.1.5.2).
+ */
+#ifndef _CETH_VIRTIO_RING_H
+#define _CETH_VIRTIO_RING_H
+
+#include "virtio.h"
+
+/* Words of &struct ceth_rx_info: the header as three little-endian words, and
+ * its two words of the hash report.
+ */
+enum {
+	CVIO_W_FLAGS,		/* flags, gso_type << 8, hdr_len << 16 */
+	CVIO_W_GSO,		/* gso_size, csum_start << 16 */
+	CVIO_W_CSUM,		/* csum_offset, num_buffers << 16 */
+	CVIO_W_HASH,		/* hash_value, hash_report << 32 */
+};
+
+static __always_inline u32 cvio_rx_begin(struct ceth_rxq *rxq,
+					 const struct ceth_rx_cmpl *c,
+					 const void *prefix,
+					 struct ceth_rx_info *info)
+{
+	const struct cvio_vq *vq = ceth_rxq_priv(rxq);
+	const __le32 *hdr = prefix;
+
+	info->w[CVIO_W_FLAGS] = le32_to_cpu(READ_ONCE(hdr[0]));
+	info->w[CVIO_W_GSO] = le32_to_cpu(READ_ONCE(hdr[1]));
+	info->w[CVIO_W_CSUM] = le32_to_cpu(READ_ONCE(hdr[2]));
+	if (vq->hash)
+		info->w[CVIO_W_HASH] = le32_to_cpu(READ_ONCE(hdr[3])) |
+			(u64)le32_to_cpu(READ_ONCE(hdr[4])) << 32;
+	/* Without mergeable buffers the field may hold anything. */
+	return likely(vq->mergeable) ? info->w[CVIO_W_CSUM] >> 16 : 1;
+}
+
+static __always_inline bool cvio_rx_csum_partial(const struct ceth_rx_info *info)
+{
+	return info->w[CVIO_W_FLAGS] & VIRTIO_NET_HDR_F_NEEDS_CSUM;
+}
+
+static __always_inline void cvio_rx_meta(const struct ceth_rxq *rxq,
+					 const struct ceth_rx_info *info,
+					 struct ceth_rx_meta *meta)
+{
+	const struct cvio_vq *vq = ceth_rxq_priv(rxq);
+	u32 flags = info->w[CVIO_W_FLAGS];
+	u8 gso = flags >> 8, report;
+
+	meta->flags = 0;
+	if (flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+		meta->flags |= CETH_RX_CSUM_PARTIAL;
+		meta->csum_start = info->w[CVIO_W_GSO] >> 16;
+		meta->csum_offset = info->w[CVIO_W_CSUM];
+	} else if (flags & VIRTIO_NET_HDR_F_DATA_VALID) {
+		meta->flags |= CETH_RX_CSUM_OK;
+	}
+
+	if (unlikely(gso != VIRTIO_NET_HDR_GSO_NONE)) {
+		meta->gso_ecn = gso & VIRTIO_NET_HDR_GSO_ECN;
+		meta->gso_size = info->w[CVIO_W_GSO];
+		switch (gso & ~VIRTIO_NET_HDR_GSO_ECN) {
+		case VIRTIO_NET_HDR_GSO_TCPV4:
+			meta->gso_type = SKB_GSO_TCPV4;
+			break;
+		case VIRTIO_NET_HDR_GSO_TCPV6:
+			meta->gso_type = SKB_GSO_TCPV6;
+			break;
+		case VIRTIO_NET_HDR_GSO_UDP_L4:
+			meta->gso_type = SKB_GSO_UDP_L4;
+			break;
+		default:
+			meta->gso_size = 0;
+			break;
+		}
+		if (meta->gso_size)
+			meta->flags |= CETH_RX_GSO;
+	}
+
+	if (!vq->hash)
+		return;
+	report = info->w[CVIO_W_HASH] >> 32;
+	if (report == VIRTIO_NET_HASH_REPORT_NONE)
+		return;
+	meta->flags |= CETH_RX_HASH;
+	meta->hash = info->w[CVIO_W_HASH];
+	meta->hash_l4 = report != VIRTIO_NET_HASH_REPORT_IPv4 &&
+			report != VIRTIO_NET_HASH_REPORT_IPv6 &&
+			report != VIRTIO_NET_HASH_REPORT_IPv6_EX;
+}
+
+/* Header of a packet to send (5.1.6.2). */
+static __always_inline void cvio_tx_header(const struct ceth_txq *txq,
+					   const struct ceth_tx_meta *meta,
+					   void *prefix)
+{
+	struct virtio_net_hdr_v1 *hdr = prefix;
+
+	memset(hdr, 0, sizeof(*hdr));
+	/* The rest of the longer header means nothing here (5.1.6.4). */
+	if (txq->prefix > sizeof(*hdr))
+		memset(hdr + 1, 0, sizeof(struct virtio_net_hdr_v1_hash) -
+		       sizeof(*hdr));
+	if (likely(!meta))
+		return;
+
+	hdr->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	hdr->csum_start = __cpu_to_virtio16(true, meta->csum_start);
+	hdr->csum_offset = __cpu_to_virtio16(true, meta->csum_offset);
+	if (!(meta->flags & CETH_TX_GSO))
+		return;
+	if (meta->flags & CETH_TX_TSO4)
+		hdr->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	else if (meta->flags & CETH_TX_TSO6)
+		hdr->gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+	else
+		hdr->gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
+	if (meta->flags & CETH_TX_ECN)
+		hdr->gso_type |= VIRTIO_NET_HDR_GSO_ECN;
+	hdr->gso_size = __cpu_to_virtio16(true, meta->gso_size);
+	hdr->hdr_len = __cpu_to_virtio16(true, meta->hdr_len);
+}
+
+/* @next: where the next available buffer goes, as 4.1.5.2 wants it told. A
+ * stopped queue has no doorbell.
+ */
+static __always_inline void cvio_notify(struct cvio_vq *vq, u16 next)
+{
+	void __iomem *notify = READ_ONCE(vq->notify);
+
+	if (unlikely(!notify))
+		return;
+	if (vq->notify_data)
+		iowrite32(vq->index | (u32)next << 16, notify);
+	else
+		iowrite16(vq->index, notify);
+}
+
+#endif /* _CETH_VIRTIO_RING_H */
