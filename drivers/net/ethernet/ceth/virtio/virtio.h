@@ -8,7 +8,6 @@
 #ifndef _CETH_VIRTIO_H
 #define _CETH_VIRTIO_H
 
-#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -19,6 +18,8 @@
 #include <net/ceth/ceth.h>
 #include <net/ceth/queue.h>
 #include <net/ceth/datapath.h>
+
+struct seq_file;
 
 /* Virtqueue numbers (5.1.2): receive 2n, transmit 2n+1, then control. */
 #define CVIO_RXQ(n)	((n) * 2)
@@ -49,7 +50,8 @@
  * @mergeable: receive: VIRTIO_NET_F_MRG_RXBUF is negotiated
  * @order_platform: DMA barriers, as VIRTIO_F_ORDER_PLATFORM asks for
  * @index: virtqueue number
- * @notify: doorbell
+ * @notify: doorbell; NULL: stopped
+ * @doorbell: where it is mapped
  * @mem: ring memory, coherent
  * @mem_dma: DMA address of @mem
  * @mem_len: bytes of @mem
@@ -86,6 +88,7 @@ struct cvio_vq {
 	u16 index;
 	void __iomem *notify;
 
+	void __iomem *doorbell;
 	void *mem;
 	dma_addr_t mem_dma;
 	size_t mem_len;
@@ -101,17 +104,24 @@ struct cvio_vq {
  * @features: negotiated
  * @hdr_len: bytes of the packet header (5.1.6)
  * @packed: VIRTIO_F_RING_PACKED is negotiated
- * @max_pairs: queue pairs of the device
+ * @max_pairs: queue pairs of the device; the control virtqueue comes after
+ *	them
+ * @n_pairs: queue pairs that can be used: as @max_pairs, or fewer
  * @n_vectors: MSI-X vectors: one for configuration changes, then one per pair
  *	(with only one vector in all, it serves both)
  * @irqs: Linux interrupt numbers, one per pair
+ * @irq_name: of the configuration interrupt
  * @up: DRIVER_OK is set
  * @broken: the device stopped answering; nothing but a reset helps
+ * @status: configuration field, as the interrupt handler saw it last
  * @ctrl: control virtqueue
- * @ctrl_lock: one command at a time
- * @ctrl_buf: command and answer, coherent
- * @ctrl_dma: DMA address of @ctrl_buf
- * @guest_offloads: VIRTIO_NET_F_GUEST_* that can be in force
+ * @ctrl_data: data of a command, CVIO_CTRL_DATA_MAX bytes, coherent
+ * @ctrl_dma: DMA address of the answer, which comes before @ctrl_data
+ * @guest_offloads: VIRTIO_NET_F_GUEST_* that can be switched
+ * @offloads: those of @guest_offloads that are in force
+ * @rss_key_len: bytes of the hash key
+ * @rss_indir_len: entries of the indirection table
+ * @hash_types: hash types of the device that we know
  */
 struct cvio {
 	struct virtio_pci_modern_device mdev;
@@ -121,48 +131,86 @@ struct cvio {
 	u8 hdr_len;
 	bool packed;
 	u16 max_pairs;
+	u16 n_pairs;
 	int n_vectors;
 	int *irqs;
+	char irq_name[32];
 	bool up;
 	bool broken;
+	u16 status;
 	struct cvio_vq ctrl;
-	struct mutex ctrl_lock;
-	void *ctrl_buf;
+	void *ctrl_data;
 	dma_addr_t ctrl_dma;
 	u64 guest_offloads;
+	u64 offloads;
+	u16 rss_key_len;
+	u16 rss_indir_len;
+	u32 hash_types;
 };
+
+/* Longest wait for the device, for a command as for a reset. */
+#define CVIO_TIMEOUT		(5 * HZ)
+
+/* Room in ctrl_buf, for the data of a command from its start. */
+#define CVIO_CTRL_DATA_MAX	(8192 - sizeof(u64))
 
 static inline bool cvio_has(const struct cvio *v, unsigned int bit)
 {
 	return v->features & BIT_ULL(bit);
 }
 
+/* A vanished device reads as all ones, which includes this bit (2.1). */
+static inline bool cvio_needs_reset(struct cvio *v)
+{
+	return vp_modern_get_status(&v->mdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+/* Doorbell (4.1.5.2, 2.9); a stopped queue has none. The AVAIL bit stands for
+ * the wrap counter of a packed ring and is never set with a split one.
+ */
+static __always_inline void cvio_vq_kick(const struct cvio_vq *vq)
+{
+	void __iomem *notify = READ_ONCE(vq->notify);
+	u16 next = vq->avail_idx;
+
+	if (unlikely(!notify))
+		return;
+	if (!vq->notify_data) {
+		iowrite16(vq->index, notify);
+		return;
+	}
+	if (vq->avail_flags & BIT(VRING_PACKED_DESC_F_AVAIL))
+		next |= BIT(VRING_PACKED_EVENT_F_WRAP_CTR);
+	iowrite32(vq->index | (u32)next << 16, notify);
+}
+
+/* MSI-X vector of a pair (see &cvio.n_vectors) */
+static inline u16 cvio_vector(const struct cvio *v, u16 pair)
+{
+	return v->n_vectors == 1 ? 0 : pair + 1;
+}
+
+/* ops.c: device life cycle and settings */
+int cvio_reset(struct cvio *v);
+extern const struct ceth_ops cvio_ops;
+
 /* vq.c: memory and transport of virtqueues */
 int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size);
 void cvio_vq_free(struct cvio *v, struct cvio_vq *vq);
-void cvio_vq_init(struct cvio *v, struct cvio_vq *vq);
 int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector);
 int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq);
 
-/* ctrl.c: control virtqueue (5.1.6.5) and what is set by it */
+/* ctrl.c: control virtqueue (5.1.6.5) */
+int cvio_ctrl_alloc(struct cvio *v);
 int cvio_ctrl_start(struct cvio *v);
-void cvio_ctrl_stop(struct cvio *v);
 int cvio_ctrl(struct cvio *v, u8 class, u8 cmd, const void *data, u32 len);
-int cvio_set_pairs(void *priv, u16 n_pairs);
-int cvio_set_features(void *priv, u32 on, u32 changed);
-int cvio_set_mac(void *priv, const u8 *mac);
-int cvio_set_rx_mode(void *priv, const struct ceth_rx_mode *mode);
-int cvio_vlan_add(void *priv, u16 vid);
-int cvio_vlan_del(void *priv, u16 vid);
-int cvio_set_rss(void *priv, const struct ceth_rss *rss);
-int cvio_set_coalesce(void *priv, u16 pair, const struct ceth_coalesce *coal);
-void cvio_announce_done(void *priv);
 
 /* caps.c: features and configuration space */
 int cvio_negotiate(struct cvio *v);
-void cvio_read_caps(struct cvio *v, struct ceth_caps *caps);
+int cvio_read_caps(struct cvio *v, struct ceth_caps *caps);
 void cvio_get_link(void *priv, struct ceth_link *link);
 u16 cvio_status(struct cvio *v);
+void cvio_dump(void *priv, struct seq_file *s);
 
 /* split.c, packed.c */
 extern const struct ceth_datapath cvio_split;

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/* CETH virtio-net backend: memory of virtqueues, and what the transport is
+ * told of them.
+ */
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+
+#include "virtio.h"
+
+/* More than 2.7 and 2.8.1 ask for, so that driver and device do not write into
+ * the same cache line.
+ */
+#define CVIO_ALIGN(len)		ALIGN(len, SMP_CACHE_BYTES)
+
+/**
+ * cvio_vq_alloc() - allocate the memory of a virtqueue
+ * @v: the device, which is not touched
+ * @vq: the virtqueue
+ * @index: its number
+ * @size: entries, a power of two
+ */
+int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
+{
+	size_t driver, device;
+
+	/* Descriptors have 16 bytes in both formats (2.7.5, 2.8.13). Both
+	 * split rings end with an event index (2.7.6, 2.7.8).
+	 */
+	driver = CVIO_ALIGN(size * sizeof(struct vring_desc));
+	if (v->packed) {
+		device = driver + CVIO_ALIGN(sizeof(*vq->driver_event));
+		vq->mem_len = device + sizeof(*vq->device_event);
+	} else {
+		device = driver +
+			 CVIO_ALIGN(struct_size(vq->avail, ring, size + 1));
+		vq->mem_len = device + struct_size(vq->used, ring, size) +
+			      sizeof(__virtio16);
+	}
+	vq->mem = dma_alloc_coherent(&v->pdev->dev, vq->mem_len, &vq->mem_dma,
+				     GFP_KERNEL);
+	if (!vq->mem)
+		return -ENOMEM;
+	vq->driver_dma = vq->mem_dma + driver;
+	vq->device_dma = vq->mem_dma + device;
+	if (v->packed) {
+		vq->ring = vq->mem;
+		vq->driver_event = vq->mem + driver;
+		vq->device_event = vq->mem + device;
+	} else {
+		vq->desc = vq->mem;
+		vq->avail = vq->mem + driver;
+		vq->used = vq->mem + device;
+	}
+
+	vq->index = index;
+	vq->size = size;
+	vq->mask = size - 1;
+	vq->event_idx = cvio_has(v, VIRTIO_RING_F_EVENT_IDX);
+	vq->notify_data = cvio_has(v, VIRTIO_F_NOTIFICATION_DATA);
+	vq->order_platform = cvio_has(v, VIRTIO_F_ORDER_PLATFORM);
+	vq->hash = cvio_has(v, VIRTIO_NET_F_HASH_REPORT);
+	vq->mergeable = cvio_has(v, VIRTIO_NET_F_MRG_RXBUF);
+	return 0;
+}
+
+/**
+ * cvio_vq_free() - undo cvio_vq_alloc()
+ * @v: the device
+ * @vq: the virtqueue; stopped, or never allocated
+ */
+void cvio_vq_free(struct cvio *v, struct cvio_vq *vq)
+{
+	/* Only doorbells outside of the common mapping have their own. */
+	if (vq->doorbell && !v->mdev.notify_base)
+		pci_iounmap(v->pdev, vq->doorbell);
+	vq->doorbell = NULL;
+	if (vq->mem)
+		dma_free_coherent(&v->pdev->dev, vq->mem_len, vq->mem,
+				  vq->mem_dma);
+	vq->mem = NULL;
+}
+
+/* Empty, with interrupts off. */
+static void cvio_vq_init(struct cvio *v, struct cvio_vq *vq)
+{
+	memset(vq->mem, 0, vq->mem_len);
+	vq->avail_idx = 0;
+	vq->flushed = 0;
+	vq->used_idx = 0;
+	vq->flushed_flags = 0;
+	vq->pending = 0;
+	/* Both wrap counters start at 1 (2.8.1). */
+	vq->avail_flags = v->packed ? BIT(VRING_PACKED_DESC_F_AVAIL) : 0;
+	vq->used_wrap = true;
+	if (v->packed)
+		vq->driver_event->flags =
+			cpu_to_le16(VRING_PACKED_EVENT_FLAG_DISABLE);
+	else if (vq->event_idx)	/* the flags stay 0 (2.7.7.1): just passed */
+		vq->avail->ring[vq->size] = __cpu_to_virtio16(true, 0xffff);
+	else
+		vq->avail->flags =
+			__cpu_to_virtio16(true, VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+/* The address never changes (4.1.4.4), and the poll loop may be ringing while
+ * the queue stops: it stays mapped as long as there is the queue.
+ */
+static void __iomem *cvio_vq_doorbell(struct cvio *v, struct cvio_vq *vq)
+{
+	struct virtio_pci_modern_device *mdev = &v->mdev;
+	void __iomem *p = vq->doorbell;
+
+	if (!p)
+		p = vp_modern_map_vq_notify(mdev, vq->index, NULL);
+	/* Notification data takes four bytes (4.1.4.4.1), and the library
+	 * checks for two.
+	 */
+	if (p && vq->notify_data && mdev->notify_base &&
+	    p - mdev->notify_base + sizeof(u32) > mdev->notify_len)
+		p = NULL;
+	vq->doorbell = p;
+	return p;
+}
+
+/**
+ * cvio_vq_start() - empty a virtqueue and give it to the device
+ * @v: the device
+ * @vq: the virtqueue
+ * @vector: MSI-X vector, or %VIRTIO_MSI_NO_VECTOR
+ */
+int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector)
+{
+	struct virtio_pci_modern_device *mdev = &v->mdev;
+
+	/* 0: no such queue. After a reset the largest size is back (2.6.1). */
+	if (vp_modern_get_queue_size(mdev, vq->index) < vq->size)
+		return -EINVAL;
+	if (vp_modern_get_queue_enable(mdev, vq->index))
+		return -EBUSY;
+	if (!cvio_vq_doorbell(v, vq))
+		return -ENXIO;
+
+	cvio_vq_init(v, vq);
+	/* Everything again after a queue's reset (2.6.1.2). */
+	vp_modern_set_queue_size(mdev, vq->index, vq->size);
+	vp_modern_queue_address(mdev, vq->index, vq->mem_dma, vq->driver_dma,
+				vq->device_dma);
+	/* The device may have run out of vectors (4.1.5.1.2.1). */
+	if (vp_modern_queue_vector(mdev, vq->index, vector) != vector)
+		return -ENOSPC;
+	vp_modern_set_queue_enable(mdev, vq->index, true);
+	WRITE_ONCE(vq->notify, vq->doorbell);
+	return 0;
+}
+
+/* The exported vp_modern_set_queue_reset() waits for ever for a device that
+ * has gone.
+ */
+static int cvio_vq_reset(struct cvio *v, struct cvio_vq *vq)
+{
+	struct virtio_pci_modern_common_cfg __iomem *cfg =
+		(struct virtio_pci_modern_common_cfg __iomem *)v->mdev.common;
+	unsigned long deadline = jiffies + CVIO_TIMEOUT;
+
+	vp_iowrite16(vq->index, &cfg->cfg.queue_select);
+	vp_iowrite16(1, &cfg->queue_reset);
+	/* The device takes its time to let go of buffers: queue_reset is 1
+	 * meanwhile, and queue_enable 0 when it is done (4.1.4.3.1).
+	 */
+	while (vp_modern_get_queue_reset(&v->mdev, vq->index) ||
+	       vp_modern_get_queue_enable(&v->mdev, vq->index)) {
+		if (time_after(jiffies, deadline) || cvio_needs_reset(v))
+			return -ETIMEDOUT;
+		usleep_range(50, 200);
+	}
+	return 0;
+}
+
+/**
+ * cvio_vq_stop() - take a virtqueue back from the device
+ * @v: the device
+ * @vq: the virtqueue; its memory keeps what the device wrote
+ *
+ * Return: 0, or an error when the device may go on using it: then only a reset
+ * of the whole device makes its memory safe to free.
+ */
+int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq)
+{
+	int err;
+
+	WRITE_ONCE(vq->notify, NULL);
+	if (!v->up)	/* the reset of the device has taken all queues */
+		return 0;
+	if (!cvio_has(v, VIRTIO_F_RING_RESET))
+		return -EOPNOTSUPP;
+	err = v->broken ? -EIO : cvio_vq_reset(v, vq);
+	/* Removed by surprise: it reaches no memory any more. */
+	if (!err || !pci_device_is_present(v->pdev))
+		return 0;
+	dev_err(&v->pdev->dev, "queue %u does not stop\n", vq->index);
+	v->broken = true;
+	ceth_fault(v->cdev, CETH_FAULT_DEVICE, vq->index / 2);
+	return err;
+}
