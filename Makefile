@@ -46,26 +46,26 @@ unload:
 	scripts/ceth-bind unload
 
 image:
-	$(TOOLS)/image
+	@$(TOOLS)/image
 
 shell: image
-	$(TOOLS)/build $(or $(KVER),6.12)
-	$(TOOLS)/vm --kernel $(or $(KVER),6.12) --pair virtio,queues=4 --shell
+	@$(TOOLS)/build $(or $(KVER),6.12)
+	@$(TOOLS)/vm --kernel $(or $(KVER),6.12) --pair virtio,queues=4 --shell
 
 demo:
-	$(TOOLS)/demo
+	@$(TOOLS)/demo
 
 check:
-	$(TOOLS)/check
+	@$(TOOLS)/check
 
 check-build:
-	$(TOOLS)/build W=1 C=2 $(KVER)
+	@$(TOOLS)/build W=1 C=2 $(KVER)
 
 lint:
-	$(TOOLS)/lint
+	@$(TOOLS)/lint
 
 bench:
-	$(TOOLS)/bench/run
+	@$(TOOLS)/bench/run
 
 help:
 	@echo 'Modules, against the running kernel or KDIR=<kernel headers or build tree>:'

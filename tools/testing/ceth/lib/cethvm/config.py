@@ -10,6 +10,7 @@ from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parents[2]
 REPO = TOOLS.parents[2]
+SELFTESTS = "tools/testing/selftests/drivers/net/ceth"
 CACHE = Path(os.environ.get("CETH_CACHE", "/var/cache/ceth"))
 TREE = Path(os.environ.get("CETH_TREE", CACHE / "tree"))
 

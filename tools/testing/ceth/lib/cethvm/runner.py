@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Callable
 
 from . import accel as accelerator
-from .config import CACHE, REPO, TREE, Config, VmError, resolve_kernel
+from .config import CACHE, REPO, SELFTESTS, TREE, Config, VmError, resolve_kernel
 from .console import kmsg_lines, reports
 from .host import die_with_parent, sandbox
 from .monitor import Monitor
@@ -50,9 +50,11 @@ class Result:
 class _Run:
     """One guest from start to end."""
 
-    def __init__(self, cfg: Config, write: Callable[[str], object]) -> None:
+    def __init__(self, cfg: Config, write: Callable[[str], object],
+                 say: Callable[[str], object]) -> None:
         self.cfg = cfg
         self.write = write
+        self.say = say
         self.kernel = resolve_kernel(cfg.kernel)
         self.nics = make_nics(cfg.pairs, cfg.nics)
         self.accel = accelerator.choose(cfg, self.kernel)
@@ -101,6 +103,10 @@ class _Run:
         if not self.cfg.modules:
             modules.mkdir(parents=True, exist_ok=True)
         shares = [(REPO, "ceth"), (modules.resolve(), "ceth-ko")]
+        built = CACHE / "selftests"
+        if (REPO / SELFTESTS).is_dir() and built.is_dir():
+            # The same files, with what had to be compiled
+            shares.append((built, f"ceth/{SELFTESTS}"))
         for spec in self.cfg.shares:
             source, _, target = spec.partition("=")
             path = Path(source).resolve()
@@ -126,7 +132,7 @@ class _Run:
         ]
         for path, target in self._shares():
             where = shlex.quote(f"{TREE}/mnt/root/{target}")
-            if target not in ("ceth", "ceth-ko"):
+            if not target.startswith("ceth"):
                 # The tree itself stays as it is: the mount point is in memory.
                 lines.append(f"mountpoint -q {tree}/mnt/root/share || "
                              f"mount -t tmpfs tmpfs {tree}/mnt/root/share")
@@ -322,7 +328,7 @@ class _Run:
         return result
 
     def _explain(self, result: Result) -> None:
-        say = sys.stderr.write
+        say = self.say
         for report in result.complaints[:5]:
             say("vm: the kernel complained:\n")
             say("".join(f"    {line}\n" for line in report[:60]))
@@ -374,8 +380,10 @@ def _raise_exit(signum: int, _frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
-def run_vm(cfg: Config, write: Callable[[str], object] | None = None) -> Result:
-    """Run one guest. `write` gets the command's output as it comes."""
+def run_vm(cfg: Config, write: Callable[[str], object] | None = None,
+           say: Callable[[str], object] | None = None) -> Result:
+    """Run one guest. `write` gets the command's output as it comes, `say` what
+    there is to tell about a run that went wrong."""
     def to_stdout(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -389,7 +397,7 @@ def run_vm(cfg: Config, write: Callable[[str], object] | None = None) -> Result:
     lock = None
     if cfg.lock and os.environ.get("CETH_VM_PARALLEL") != "1":
         lock = _take_lock()
-    run = _Run(cfg, write or to_stdout)
+    run = _Run(cfg, write or to_stdout, say or sys.stderr.write)
     try:
         return run.execute()
     finally:
