@@ -198,7 +198,7 @@ static void ceth_dump_text(struct ceth_dev *cdev, struct seq_file *s)
 {
 	u32 i;
 
-	seq_printf(s, "running %d gone %d pairs %u of %u features %x recoveries %llu\n",
+	seq_printf(s, "device: running %d gone %d pairs %u of %u features %x recoveries %llu\n",
 		   cdev->running, cdev->gone, cdev->cfg.n_pairs,
 		   cdev->caps.max_pairs, cdev->features, cdev->recoveries);
 	for (i = 0; i < cdev->cfg.n_pairs; i++)
@@ -208,10 +208,12 @@ static void ceth_dump_text(struct ceth_dev *cdev, struct seq_file *s)
 		cdev->ops->dump(cdev->priv, s);
 }
 
-/* An array of lines. */
+/* An array of lines, "name: text" or text only, each an object of its own:
+ * that is what the devlink tool prints on a line.
+ */
 static void ceth_dump_lines(struct devlink_fmsg *fmsg, char *text)
 {
-	char *line;
+	char *line, *value;
 
 	devlink_fmsg_arr_pair_nest_start(fmsg, "state");
 	while ((line = strsep(&text, "\n"))) {
@@ -219,7 +221,15 @@ static void ceth_dump_lines(struct devlink_fmsg *fmsg, char *text)
 			continue;
 		if (strlen(line) > CETH_DUMP_LINE)
 			line[CETH_DUMP_LINE] = '\0';
-		devlink_fmsg_string_put(fmsg, line);
+		devlink_fmsg_obj_nest_start(fmsg);
+		value = strstr(line, ": ");
+		if (value) {
+			*value = '\0';
+			devlink_fmsg_string_pair_put(fmsg, line, value + 2);
+		} else {
+			devlink_fmsg_string_pair_put(fmsg, "-", line);
+		}
+		devlink_fmsg_obj_nest_end(fmsg);
 	}
 	devlink_fmsg_arr_pair_nest_end(fmsg);
 }
