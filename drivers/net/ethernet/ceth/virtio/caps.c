@@ -15,30 +15,30 @@
 /* What devices have to take (5.1.4). */
 #define CVIO_MIN_KEY		40
 
+/* The core's numbers are the device's (5.1.6.4.3.1). */
+#define CVIO_HASH_TYPES	(CETH_HASH_L4V4 | CETH_HASH_L4V6 | \
+			 CETH_HASH_IPV4 | CETH_HASH_IPV6)
+
 #define CVIO_B(x)		BIT_ULL(VIRTIO_NET_F_##x)
 
-/**
- * struct cvio_feature - a feature that we use when it is offered
- * @name: for dumps
- * @needs: features without which it makes no sense: those of 5.1.3.1, and
- *	where noted our own
- * @bit: feature bit
- * @cfg: bytes of configuration space it takes (5.1.4)
- */
+/* A feature that we use when it is offered. */
 struct cvio_feature {
 	const char *name;
-	u64 needs;
+	u64 needs;	/* as 5.1.3.1 says, and where noted more */
+	u32 cap;	/* what it means to the core */
+	u32 feature;
+	u32 coal;
 	u8 bit;
-	u8 cfg;
+	u8 cfg;		/* bytes of configuration space it takes (5.1.4) */
 };
 
-#define CVIO_T(prefix, x)						\
-	{ .name = #x, .bit = prefix##x }
-#define CVIO_F(x, n)							\
-	{ .name = #x, .bit = VIRTIO_NET_F_##x, .needs = (n) }
-#define CVIO_C(x, n, field)						\
-	{ .name = #x, .bit = VIRTIO_NET_F_##x, .needs = (n),		\
-	  .cfg = offsetofend(struct virtio_net_config, field) }
+#define CVIO_T(prefix, x, ...)						\
+	{ .name = #x, .bit = prefix##x, ##__VA_ARGS__ }
+#define CVIO_F(x, n, ...)						\
+	{ .name = #x, .bit = VIRTIO_NET_F_##x, .needs = (n), ##__VA_ARGS__ }
+#define CVIO_C(x, n, field, ...)					\
+	CVIO_F(x, n, .cfg = offsetofend(struct virtio_net_config, field), \
+	       ##__VA_ARGS__)
 
 /* Coalesced segments only where they can be switched off, so that a program
  * can be attached, and where they need not fit into one buffer.
@@ -57,37 +57,41 @@ static const struct cvio_feature cvio_features[] = {
 	CVIO_T(VIRTIO_F_, ORDER_PLATFORM),
 	CVIO_T(VIRTIO_F_, RING_PACKED),
 	CVIO_T(VIRTIO_F_, NOTIFICATION_DATA),
-	CVIO_T(VIRTIO_F_, RING_RESET),
+	CVIO_T(VIRTIO_F_, RING_RESET, .cap = CETH_CAP_QUEUE_RESTART),
 	CVIO_T(VIRTIO_RING_F_, EVENT_IDX),
 	CVIO_F(CTRL_VQ, 0),
-	CVIO_F(MRG_RXBUF, 0),
+	CVIO_F(MRG_RXBUF, 0, .cap = CETH_CAP_MULTI_BUF),
 	CVIO_C(MAC, 0, mac),
-	CVIO_C(STATUS, 0, status),
+	CVIO_C(STATUS, 0, status, .cap = CETH_CAP_LINK),
 	CVIO_C(MTU, 0, mtu),
 	CVIO_C(SPEED_DUPLEX, 0, duplex),
-	CVIO_F(CSUM, 0),
-	CVIO_F(HOST_TSO4, CVIO_B(CSUM)),
-	CVIO_F(HOST_TSO6, CVIO_B(CSUM)),
+	CVIO_F(CSUM, 0, .feature = CETH_F_TX_CSUM),
+	CVIO_F(HOST_TSO4, CVIO_B(CSUM), .feature = CETH_F_TSO4),
+	CVIO_F(HOST_TSO6, CVIO_B(CSUM), .feature = CETH_F_TSO6),
 	/* 5.1.3.1 is content with one of the two */
-	CVIO_F(HOST_ECN, CVIO_B(HOST_TSO4) | CVIO_B(HOST_TSO6)),
-	CVIO_F(HOST_USO, CVIO_B(CSUM)),
-	CVIO_F(GUEST_CSUM, 0),
+	CVIO_F(HOST_ECN, CVIO_B(HOST_TSO4) | CVIO_B(HOST_TSO6),
+	       .feature = CETH_F_TSO_ECN),
+	CVIO_F(HOST_USO, CVIO_B(CSUM), .feature = CETH_F_USO),
+	CVIO_F(GUEST_CSUM, 0, .feature = CETH_F_RX_CSUM),
 	CVIO_F(CTRL_GUEST_OFFLOADS, CVIO_B(CTRL_VQ) | CVIO_B(GUEST_CSUM)),
-	CVIO_F(GUEST_TSO4, CVIO_GUEST_GSO),
-	CVIO_F(GUEST_TSO6, CVIO_GUEST_GSO),
+	CVIO_F(GUEST_TSO4, CVIO_GUEST_GSO, .feature = CETH_F_HW_GRO),
+	CVIO_F(GUEST_TSO6, CVIO_GUEST_GSO, .feature = CETH_F_HW_GRO),
 	CVIO_F(GUEST_ECN, CVIO_B(GUEST_TSO4) | CVIO_B(GUEST_TSO6)),
 	CVIO_F(GUEST_USO4, CVIO_GUEST_GSO),
 	CVIO_F(GUEST_USO6, CVIO_GUEST_GSO),
-	CVIO_F(CTRL_RX, CVIO_B(CTRL_VQ)),
-	CVIO_F(CTRL_MAC_ADDR, CVIO_B(CTRL_VQ)),
-	CVIO_F(CTRL_VLAN, CVIO_B(CTRL_VQ)),
+	CVIO_F(CTRL_RX, CVIO_B(CTRL_VQ), .cap = CETH_CAP_RX_MODE),
+	CVIO_F(CTRL_MAC_ADDR, CVIO_B(CTRL_VQ), .cap = CETH_CAP_SET_MAC),
+	CVIO_F(CTRL_VLAN, CVIO_B(CTRL_VQ), .feature = CETH_F_VLAN_FILTER),
 	/* the request is a bit of the status */
 	CVIO_F(GUEST_ANNOUNCE, CVIO_B(CTRL_VQ) | CVIO_B(STATUS)),
 	CVIO_C(MQ, CVIO_B(CTRL_VQ), max_virtqueue_pairs),
-	CVIO_C(RSS, CVIO_B(CTRL_VQ), supported_hash_types),
-	CVIO_C(HASH_REPORT, CVIO_B(CTRL_VQ), supported_hash_types),
-	CVIO_F(NOTF_COAL, CVIO_B(CTRL_VQ)),
-	CVIO_F(VQ_NOTF_COAL, CVIO_B(CTRL_VQ)),
+	CVIO_C(RSS, CVIO_B(CTRL_VQ), supported_hash_types, .cap = CETH_CAP_RSS),
+	CVIO_C(HASH_REPORT, CVIO_B(CTRL_VQ), supported_hash_types,
+	       .feature = CETH_F_RX_HASH),
+	CVIO_F(NOTF_COAL, CVIO_B(CTRL_VQ), .coal = CETH_COAL_RX | CETH_COAL_TX),
+	CVIO_F(VQ_NOTF_COAL, CVIO_B(CTRL_VQ), .cap = CETH_CAP_COALESCE_QUEUE,
+	       .coal = CETH_COAL_RX | CETH_COAL_TX),
+	{ }
 };
 
 /* Fields of up to 32 bits are read in one access (4.1.3.1), which is atomic
@@ -115,18 +119,10 @@ static bool cvio_cfg_mac(struct cvio *v, u8 *mac)
 	return false;
 }
 
-/* Does DMA need addresses other than physical ones? */
-static bool cvio_dma_translated(struct cvio *v)
-{
-	struct iommu_domain *domain = iommu_get_domain_for_dev(&v->pdev->dev);
-
-	return (domain && domain->type != IOMMU_DOMAIN_IDENTITY) ||
-	       cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
-}
-
 /* Features whose part of the configuration space makes sense. */
 static u64 cvio_check_cfg(struct cvio *v, u64 f)
 {
+	struct ceth_caps *caps = &v->caps;
 	u8 mac[ETH_ALEN];
 	u16 table;
 
@@ -143,12 +139,11 @@ static u64 cvio_check_cfg(struct cvio *v, u64 f)
 			f &= ~(CVIO_B(MQ) | CVIO_B(RSS));
 	}
 	if (f & (CVIO_B(RSS) | CVIO_B(HASH_REPORT))) {
-		v->rss_key_len = min(CVIO_CFG(v, 8, rss_max_key_size),
-				     CETH_RSS_KEY_MAX);
-		v->hash_types = CVIO_CFG(v, 32, supported_hash_types) &
-				(CETH_HASH_L4V4 | CETH_HASH_L4V6 |
-				 CETH_HASH_IPV4 | CETH_HASH_IPV6);
-		if (v->rss_key_len < CVIO_MIN_KEY || !v->hash_types)
+		caps->rss_key_len = min(CVIO_CFG(v, 8, rss_max_key_size),
+					CETH_RSS_KEY_MAX);
+		caps->hash_types = CVIO_CFG(v, 32, supported_hash_types) &
+				   CVIO_HASH_TYPES;
+		if (caps->rss_key_len < CVIO_MIN_KEY || !caps->hash_types)
 			f &= ~(CVIO_B(RSS) | CVIO_B(HASH_REPORT));
 	}
 	if (f & CVIO_B(RSS)) {
@@ -156,7 +151,7 @@ static u64 cvio_check_cfg(struct cvio *v, u64 f)
 		table = CVIO_CFG(v, 16, rss_max_indirection_table_length);
 		table = min(table, CETH_RSS_INDIR_MAX);
 		if (table)
-			v->rss_indir_len = rounddown_pow_of_two(table);
+			caps->rss_indir_len = rounddown_pow_of_two(table);
 		else
 			f &= ~CVIO_B(RSS);
 	}
@@ -168,8 +163,8 @@ static int cvio_choose(struct cvio *v, u64 offered)
 {
 	struct virtio_pci_modern_device *mdev = &v->mdev;
 	const struct cvio_feature *feat;
-	u64 f = 0, sane;
-	int i;
+	struct iommu_domain *domain;
+	u64 f, sane;
 
 	if (mdev->common_len < offsetofend(struct virtio_pci_modern_common_cfg,
 					   queue_reset))
@@ -178,19 +173,17 @@ static int cvio_choose(struct cvio *v, u64 offered)
 	if (mdev->notify_offset_multiplier < sizeof(u32))
 		offered &= ~BIT_ULL(VIRTIO_F_NOTIFICATION_DATA);
 
-	/* Once more without those that the configuration space disproves, for
-	 * the sake of what depends on them.
+	/* Again without those that the configuration space disproves: others
+	 * depend on them.
 	 */
 	do {
 		sane = offered;
-		for (f = 0, i = 0; i < ARRAY_SIZE(cvio_features); i++) {
-			feat = &cvio_features[i];
+		f = 0;
+		for (feat = cvio_features; feat->name; feat++)
 			if ((offered & BIT_ULL(feat->bit)) &&
 			    (f & feat->needs) == feat->needs &&
-			    (!feat->cfg || (mdev->device &&
-					    feat->cfg <= mdev->device_len)))
+			    feat->cfg <= (mdev->device ? mdev->device_len : 0))
 				f |= BIT_ULL(feat->bit);
-		}
 		offered &= ~(f ^ cvio_check_cfg(v, f));
 	} while (offered != sane);
 
@@ -198,21 +191,20 @@ static int cvio_choose(struct cvio *v, u64 offered)
 		dev_err(&v->pdev->dev, "not a VIRTIO 1 device\n");
 		return -ENODEV;
 	}
+	/* Does DMA need addresses other than physical ones? */
+	domain = iommu_get_domain_for_dev(&v->pdev->dev);
 	if (!(f & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM)) &&
-	    cvio_dma_translated(v)) {
-		dev_err(&v->pdev->dev, "the device takes physical addresses only and there is an IOMMU, or encrypted memory, in between: set iommu_platform=on,disable-legacy=on for it (VIRTIO_F_ACCESS_PLATFORM)\n");
+	    ((domain && domain->type != IOMMU_DOMAIN_IDENTITY) ||
+	     cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))) {
+		dev_err(&v->pdev->dev, "the device takes physical addresses only, and an IOMMU or memory encryption is in the way: set iommu_platform=on,disable-legacy=on for it (VIRTIO_F_ACCESS_PLATFORM)\n");
 		return -EOPNOTSUPP;
 	}
 
 	v->features = f;
 	v->packed = cvio_has(v, VIRTIO_F_RING_PACKED);
-	/* 5.1.6: the same header whatever the buffers, longer with a hash. */
-	v->hdr_len = cvio_has(v, VIRTIO_NET_F_HASH_REPORT) ?
-		     sizeof(struct virtio_net_hdr_v1_hash) :
-		     sizeof(struct virtio_net_hdr_v1);
 	if (cvio_has(v, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
 		v->guest_offloads = f & CVIO_GUEST_OFFLOADS;
-	v->n_pairs = min(v->max_pairs, CVIO_MAX_PAIRS);
+	v->caps.max_pairs = min(v->max_pairs, CVIO_MAX_PAIRS);
 	return 0;
 }
 
@@ -222,17 +214,17 @@ static int cvio_choose(struct cvio *v, u64 offered)
  *
  * They are chosen once, when the device is found; after later resets it has to
  * offer the same.
+ *
+ * Return: 0 or a negative errno.
  */
 int cvio_negotiate(struct cvio *v)
 {
-	u8 status = VIRTIO_CONFIG_S_ACKNOWLEDGE;
+	u8 status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
 	u64 offered;
 	int err;
 
+	vp_modern_set_status(&v->mdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	vp_modern_set_status(&v->mdev, status);
-	status |= VIRTIO_CONFIG_S_DRIVER;
-	vp_modern_set_status(&v->mdev, status);
-
 	offered = vp_modern_get_features(&v->mdev);
 	if (!v->features) {
 		err = cvio_choose(v, offered);
@@ -245,8 +237,7 @@ int cvio_negotiate(struct cvio *v)
 		return -ENODEV;
 	}
 	vp_modern_set_features(&v->mdev, v->features);
-	status |= VIRTIO_CONFIG_S_FEATURES_OK;
-	vp_modern_set_status(&v->mdev, status);
+	vp_modern_set_status(&v->mdev, status | VIRTIO_CONFIG_S_FEATURES_OK);
 	if (!(vp_modern_get_status(&v->mdev) & VIRTIO_CONFIG_S_FEATURES_OK)) {
 		dev_err(&v->pdev->dev, "the device rejects features %#llx\n",
 			v->features);
@@ -257,67 +248,34 @@ int cvio_negotiate(struct cvio *v)
 	return 0;
 }
 
-/* Largest ring of a virtqueue. The number of queues, and with it their sizes,
- * is valid once the features are agreed on.
- */
-static u16 cvio_ring_max(struct cvio *v, u16 index)
-{
-	u16 size = vp_modern_get_queue_size(&v->mdev, index);
-
-	/* A split ring's is a power of two already (2.7). */
-	return size ? rounddown_pow_of_two(size) : 0;
-}
-
-static const struct {
-	u8 bit;
-	u32 cap;
-	u32 feature;
-	u32 coal;
-} cvio_cap_map[] = {
-	{ VIRTIO_F_RING_RESET, .cap = CETH_CAP_QUEUE_RESTART },
-	{ VIRTIO_NET_F_MRG_RXBUF, .cap = CETH_CAP_MULTI_BUF },
-	{ VIRTIO_NET_F_RSS, .cap = CETH_CAP_RSS },
-	{ VIRTIO_NET_F_CTRL_RX, .cap = CETH_CAP_RX_MODE },
-	{ VIRTIO_NET_F_CTRL_MAC_ADDR, .cap = CETH_CAP_SET_MAC },
-	{ VIRTIO_NET_F_STATUS, .cap = CETH_CAP_LINK },
-	{ VIRTIO_NET_F_VQ_NOTF_COAL, .cap = CETH_CAP_COALESCE_QUEUE,
-	  .coal = CETH_COAL_RX | CETH_COAL_TX },
-	{ VIRTIO_NET_F_NOTF_COAL, .coal = CETH_COAL_RX | CETH_COAL_TX },
-	{ VIRTIO_NET_F_CSUM, .feature = CETH_F_TX_CSUM },
-	{ VIRTIO_NET_F_HOST_TSO4, .feature = CETH_F_TSO4 },
-	{ VIRTIO_NET_F_HOST_TSO6, .feature = CETH_F_TSO6 },
-	{ VIRTIO_NET_F_HOST_ECN, .feature = CETH_F_TSO_ECN },
-	{ VIRTIO_NET_F_HOST_USO, .feature = CETH_F_USO },
-	{ VIRTIO_NET_F_GUEST_CSUM, .feature = CETH_F_RX_CSUM },
-	{ VIRTIO_NET_F_GUEST_TSO4, .feature = CETH_F_HW_GRO },
-	{ VIRTIO_NET_F_GUEST_TSO6, .feature = CETH_F_HW_GRO },
-	{ VIRTIO_NET_F_HASH_REPORT, .feature = CETH_F_RX_HASH },
-	{ VIRTIO_NET_F_CTRL_VLAN, .feature = CETH_F_VLAN_FILTER },
-};
-
 /**
  * cvio_read_caps() - describe the device to the core
- * @v: the device, features negotiated
- * @caps: description; interrupts are left to the caller
+ * @v: the device, features negotiated: the number of queues depends on them
+ *
+ * Return: 0, or -ENODEV when its rings are too small.
  */
-int cvio_read_caps(struct cvio *v, struct ceth_caps *caps)
+int cvio_read_caps(struct cvio *v)
 {
-	u16 rx = cvio_ring_max(v, CVIO_RXQ(0));
-	u16 tx = cvio_ring_max(v, CVIO_TXQ(0));
-	int i;
+	struct ceth_caps *caps = &v->caps;
+	u16 rx = vp_modern_get_queue_size(&v->mdev, CVIO_RXQ(0));
+	u16 tx = vp_modern_get_queue_size(&v->mdev, CVIO_TXQ(0));
+	const struct cvio_feature *feat;
 
 	if (!rx || tx < CVIO_MIN_RING) {
 		dev_err(&v->pdev->dev, "rings of %u and %u entries are too small\n",
 			rx, tx);
 		return -ENODEV;
 	}
-	for (i = 0; i < ARRAY_SIZE(cvio_cap_map); i++) {
-		if (!cvio_has(v, cvio_cap_map[i].bit))
+	for (feat = cvio_features; feat->name; feat++) {
+		if (!cvio_has(v, feat->bit))
 			continue;
-		caps->caps |= cvio_cap_map[i].cap;
-		caps->features |= cvio_cap_map[i].feature;
-		caps->coalesce |= cvio_cap_map[i].coal;
+		caps->caps |= feat->cap;
+		caps->features |= feat->feature;
+		caps->coalesce |= feat->coal;
 	}
+	/* A split ring's is a power of two already (2.7). */
+	rx = rounddown_pow_of_two(rx);
+	tx = rounddown_pow_of_two(tx);
 	caps->rx_ring = (struct ceth_ring_limits){
 		.min = min(rx, CVIO_MIN_RING), .max = rx, .def = rx
 	};
@@ -326,8 +284,11 @@ int cvio_read_caps(struct cvio *v, struct ceth_caps *caps)
 	};
 	caps->tx_max_segs = CETH_TX_MAX_SEGS - 1;
 	caps->tx_max_size = SZ_64K;
-	caps->rx_prefix = v->hdr_len;
-	caps->tx_prefix = v->hdr_len;
+	/* 5.1.6: the same header whatever the buffers, longer with a hash. */
+	caps->rx_prefix = cvio_has(v, VIRTIO_NET_F_HASH_REPORT) ?
+			  sizeof(struct virtio_net_hdr_v1_hash) :
+			  sizeof(struct virtio_net_hdr_v1);
+	caps->tx_prefix = caps->rx_prefix;
 	caps->min_mtu = ETH_MIN_MTU;
 	caps->max_mtu = ETH_MAX_MTU;
 	caps->mtu = ETH_DATA_LEN;
@@ -336,9 +297,6 @@ int cvio_read_caps(struct cvio *v, struct ceth_caps *caps)
 		caps->max_mtu = CVIO_CFG(v, 16, mtu);
 		caps->mtu = caps->max_mtu;
 	}
-	caps->rss_key_len = v->rss_key_len;
-	caps->rss_indir_len = v->rss_indir_len;
-	caps->hash_types = v->hash_types;
 	caps->coal_max_usecs = U32_MAX;
 	caps->coal_max_frames = U32_MAX;
 	if (cvio_has(v, VIRTIO_NET_F_MAC) && !cvio_cfg_mac(v, caps->mac))
@@ -349,6 +307,8 @@ int cvio_read_caps(struct cvio *v, struct ceth_caps *caps)
 /**
  * cvio_status() - status field of the configuration space
  * @v: the device; any context
+ *
+ * Return: VIRTIO_NET_S_* bits.
  */
 u16 cvio_status(struct cvio *v)
 {
@@ -368,16 +328,14 @@ void cvio_get_link(void *priv, struct ceth_link *link)
 	u16 status = cvio_status(v);
 	u32 speed;
 
+	memset(link, 0, sizeof(*link));
 	/* A vanished device reads as all ones. */
 	link->up = status != U16_MAX && (status & VIRTIO_NET_S_LINK_UP);
-	link->speed = 0;
-	link->full_duplex = false;
 	if (!cvio_has(v, VIRTIO_NET_F_SPEED_DUPLEX))
 		return;
 	/* Any other value stands for unknown (5.1.4). */
 	speed = CVIO_CFG(v, 32, speed);
-	if (speed <= INT_MAX)
-		link->speed = speed;
+	link->speed = speed <= INT_MAX ? speed : 0;
 	link->full_duplex = CVIO_CFG(v, 8, duplex) == 1;
 }
 
@@ -388,19 +346,17 @@ void cvio_get_link(void *priv, struct ceth_link *link)
  */
 void cvio_dump(void *priv, struct seq_file *s)
 {
+	const struct cvio_feature *feat;
 	struct cvio *v = priv;
-	int i;
 
 	seq_printf(s, "device status: %#x, config status: %#x%s%s\n",
 		   vp_modern_get_status(&v->mdev), cvio_status(v),
 		   v->up ? ", up" : "", v->broken ? ", broken" : "");
-	seq_printf(s, "queue pairs: %u of %u, vectors: %d\n", v->n_pairs,
-		   v->max_pairs, v->n_vectors);
-	seq_printf(s, "guest offloads: %#llx of %#llx\n", v->offloads,
-		   v->guest_offloads);
+	seq_printf(s, "vectors: %d, guest offloads: %#llx of %#llx\n",
+		   v->n_vectors, v->offloads, v->guest_offloads);
 	seq_printf(s, "features: %#llx", v->features);
-	for (i = 0; i < ARRAY_SIZE(cvio_features); i++)
-		if (cvio_has(v, cvio_features[i].bit))
-			seq_printf(s, " %s", cvio_features[i].name);
+	for (feat = cvio_features; feat->name; feat++)
+		if (cvio_has(v, feat->bit))
+			seq_printf(s, " %s", feat->name);
 	seq_putc(s, '\n');
 }

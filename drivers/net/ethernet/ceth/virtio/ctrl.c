@@ -8,7 +8,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/log2.h>
 
-#include "virtio.h"
+#include "ring.h"
 
 /* Before ctrl_data: the answer, then the header, which takes one descriptor
  * with the data this way, and leaves it aligned.
@@ -24,6 +24,8 @@
 /**
  * cvio_ctrl_alloc() - memory of the control virtqueue
  * @v: the device, features negotiated
+ *
+ * Return: 0 or a negative errno.
  */
 int cvio_ctrl_alloc(struct cvio *v)
 {
@@ -45,17 +47,6 @@ int cvio_ctrl_alloc(struct cvio *v)
 	return cvio_vq_alloc(v, &v->ctrl, index, rounddown_pow_of_two(size));
 }
 
-/**
- * cvio_ctrl_start() - give the control virtqueue to the device
- * @v: the device, features negotiated
- */
-int cvio_ctrl_start(struct cvio *v)
-{
-	if (!cvio_has(v, VIRTIO_NET_F_CTRL_VQ))
-		return 0;
-	return cvio_vq_start(v, &v->ctrl, VIRTIO_MSI_NO_VECTOR);
-}
-
 /* 2.7.13: out descriptor, in descriptor, head into the available ring */
 static void cvio_ctrl_post_split(struct cvio *v, u32 len)
 {
@@ -71,6 +62,7 @@ static void cvio_ctrl_post_split(struct cvio *v, u32 len)
 	vq->avail->ring[vq->avail_idx++ & vq->mask] = 0;
 	dma_wmb();
 	WRITE_ONCE(vq->avail->idx, __cpu_to_virtio16(true, vq->avail_idx));
+	cvio_notify(vq, vq->avail_idx);
 }
 
 /* 2.8.21: both descriptors, the flags of the first one last. The ring's size
@@ -80,7 +72,7 @@ static void cvio_ctrl_post_packed(struct cvio *v, u32 len)
 {
 	struct cvio_vq *vq = &v->ctrl;
 	struct vring_packed_desc *desc = &vq->ring[vq->avail_idx];
-	u16 flags = vq->avail_flags;
+	u16 flags = vq->avail_flags, wrap;
 
 	desc[0].addr = cpu_to_le64(v->ctrl_dma + CVIO_CTRL_HDR);
 	desc[0].len = cpu_to_le32(len);
@@ -96,6 +88,8 @@ static void cvio_ctrl_post_packed(struct cvio *v, u32 len)
 		vq->avail_idx = 0;
 		vq->avail_flags ^= CVIO_AVAIL | CVIO_USED;
 	}
+	wrap = !!(vq->avail_flags & CVIO_AVAIL);
+	cvio_notify(vq, vq->avail_idx | wrap << VRING_PACKED_EVENT_F_WRAP_CTR);
 }
 
 static bool cvio_ctrl_done(struct cvio *v)
@@ -126,22 +120,6 @@ static bool cvio_ctrl_done(struct cvio *v)
 	return true;
 }
 
-static int cvio_ctrl_wait(struct cvio *v)
-{
-	unsigned long deadline = jiffies + CVIO_TIMEOUT;
-	u32 us;
-
-	for (us = 10; ; us = min(us * 2, 1000)) {
-		bool late = time_after(jiffies, deadline);
-
-		if (cvio_ctrl_done(v))
-			return 0;
-		if (late || cvio_needs_reset(v))
-			return -ETIMEDOUT;
-		usleep_range(us, us * 2);
-	}
-}
-
 /**
  * cvio_ctrl() - send a command and wait for the answer
  * @v: the device
@@ -155,7 +133,10 @@ static int cvio_ctrl_wait(struct cvio *v)
 int cvio_ctrl(struct cvio *v, u8 class, u8 cmd, const void *data, u32 len)
 {
 	struct virtio_net_ctrl_hdr *hdr = v->ctrl_data - sizeof(*hdr);
+	unsigned long deadline = jiffies + CVIO_TIMEOUT;
 	u8 *ack = v->ctrl_data - sizeof(u64);
+	bool late = false;
+	u32 us = 10;
 
 	if (!v->up || v->broken)
 		return -EIO;
@@ -171,15 +152,18 @@ int cvio_ctrl(struct cvio *v, u8 class, u8 cmd, const void *data, u32 len)
 		cvio_ctrl_post_packed(v, sizeof(*hdr) + len);
 	else
 		cvio_ctrl_post_split(v, sizeof(*hdr) + len);
-	cvio_vq_kick(&v->ctrl);
-
-	if (cvio_ctrl_wait(v)) {
-		/* It may answer yet, into the buffer of the next command. */
-		v->broken = true;
-		dev_err(&v->pdev->dev, "no answer to command %u.%u\n", class,
-			cmd);
-		ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
-		return -ETIMEDOUT;
+	while (!cvio_ctrl_done(v)) {
+		if (late || cvio_needs_reset(v)) {
+			/* It may answer yet, into the next command's buffer. */
+			v->broken = true;
+			dev_err(&v->pdev->dev, "no answer to command %u.%u\n",
+				class, cmd);
+			ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
+			return -ETIMEDOUT;
+		}
+		usleep_range(us, us * 2);
+		us = min(us * 2, 1000);
+		late = time_after(jiffies, deadline);
 	}
 	return READ_ONCE(*ack) == VIRTIO_NET_OK ? 0 : -EINVAL;
 }

@@ -1,15 +1,324 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CETH virtio-net backend: PCI driver.
+/* CETH virtio-net backend: PCI driver, device life cycle, settings.
  *
  * The transport is driven through the kernel's vp_modern_* library, the
  * virtqueues by ourselves. Devices are bound by driver_override only, as with
  * vfio-pci: the in-tree driver keeps all others.
  */
+#include <linux/delay.h>
+#include <linux/etherdevice.h>
 #include <linux/interrupt.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/random.h>
+#include <linux/unaligned.h>
 #include <linux/virtio_ids.h>
 
 #include "virtio.h"
+
+/* Reset the device, whatever state it is in (2.4). On return it accesses no
+ * memory any more, even when there is an error.
+ */
+static int cvio_reset(struct cvio *v)
+{
+	unsigned long deadline = jiffies + CVIO_TIMEOUT;
+	u8 status;
+
+	v->up = false;
+	v->broken = true;
+	vp_modern_set_status(&v->mdev, 0);
+	/* Reading 0 back means that the reset is complete (4.1.4.3.2). */
+	while ((status = vp_modern_get_status(&v->mdev)) != 0) {
+		if (status == U8_MAX && !pci_device_is_present(v->pdev))
+			return -ENODEV;
+		if (time_after(jiffies, deadline)) {
+			pci_clear_master(v->pdev);
+			dev_err(&v->pdev->dev, "reset does not complete\n");
+			return -ETIMEDOUT;
+		}
+		usleep_range(500, 1000);
+	}
+	v->broken = false;
+	return 0;
+}
+
+static void cvio_dev_reset(void *priv)
+{
+	struct cvio *v = priv;
+
+	cvio_reset(v);
+	/* The handler that is running now is the last one. */
+	synchronize_irq(pci_irq_vector(v->pdev, 0));
+}
+
+/* 3.1.1, up to what comes with the queues */
+static int cvio_dev_init(void *priv)
+{
+	struct cvio *v = priv;
+	int i, err;
+
+	pci_set_master(v->pdev);
+	err = cvio_reset(v);
+	if (err)
+		return err;
+	err = cvio_negotiate(v);
+	v->status = cvio_status(v);
+	if (!err && vp_modern_config_vector(&v->mdev, 0) != 0)
+		err = -ENOSPC;
+	/* Those of the queues before any of them starts: QEMU sets up the
+	 * delivery of vhost's interrupts when the device does, for the vectors
+	 * that it knows then, and a pair may be added later.
+	 */
+	for (i = 0; !err && i < v->caps.max_pairs * 2; i++)
+		vp_modern_queue_vector(&v->mdev, i, cvio_vector(v, i / 2));
+	if (!err && cvio_has(v, VIRTIO_NET_F_CTRL_VQ))
+		err = cvio_vq_start(v, &v->ctrl, VIRTIO_MSI_NO_VECTOR);
+	if (err)
+		cvio_reset(v);
+	return err;
+}
+
+/* 5.1.6.5.6.1. QEMU turns receive side scaling off at this command: the core
+ * sets it again afterwards, which sets the number of pairs, too.
+ */
+static int cvio_set_pairs(void *priv, u16 n_pairs)
+{
+	__le16 n = cpu_to_le16(n_pairs);
+
+	if (!cvio_has(priv, VIRTIO_NET_F_MQ))
+		return 0;
+	return cvio_ctrl(priv, VIRTIO_NET_CTRL_MQ,
+			 VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, &n, sizeof(n));
+}
+
+static int cvio_dev_run(void *priv, u16 n_pairs)
+{
+	struct cvio *v = priv;
+	u8 status = vp_modern_get_status(&v->mdev);
+
+	if (status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		return -EIO;
+	v->up = true;
+	vp_modern_set_status(&v->mdev, status | VIRTIO_CONFIG_S_DRIVER_OK);
+	return cvio_set_pairs(v, n_pairs);
+}
+
+static const struct ceth_datapath *cvio_datapath(void *priv)
+{
+	struct cvio *v = priv;
+
+	return v->packed ? &cvio_packed : &cvio_split;
+}
+
+#define CVIO_QUEUE_OPS(x, NUMBER)					\
+static int cvio_##x##_alloc(struct ceth_##x *q)				\
+{									\
+	return cvio_vq_alloc(ceth_pair_priv(q->pair),			\
+			     ceth_##x##_priv(q), NUMBER(q->idx), q->size); \
+}									\
+static void cvio_##x##_free(struct ceth_##x *q)				\
+{									\
+	cvio_vq_free(ceth_pair_priv(q->pair), ceth_##x##_priv(q));	\
+}									\
+static int cvio_##x##_start(struct ceth_##x *q)				\
+{									\
+	return cvio_vq_start(ceth_pair_priv(q->pair), ceth_##x##_priv(q), \
+			     cvio_vector(ceth_pair_priv(q->pair), q->idx)); \
+}									\
+static int cvio_##x##_stop(struct ceth_##x *q)				\
+{									\
+	return cvio_vq_stop(ceth_pair_priv(q->pair), ceth_##x##_priv(q)); \
+}
+
+CVIO_QUEUE_OPS(rxq, CVIO_RXQ)
+CVIO_QUEUE_OPS(txq, CVIO_TXQ)
+
+/* 5.1.6.5.6.4, 5.1.6.5.7.1: the two commands differ in the table, which has one
+ * meaningless entry without steering. What the device cannot classify goes to
+ * the first queue.
+ */
+static int cvio_hash_config(struct cvio *v, u8 cmd, u32 types, const u8 *key,
+			    const u16 *indir, u32 n, u16 n_pairs)
+{
+	struct virtio_net_rss_config_hdr *cfg = v->ctrl_data;
+	u32 i, len = struct_size(cfg, indirection_table, n);
+	struct virtio_net_rss_config_trailer *tail = v->ctrl_data + len;
+
+	cfg->hash_types = cpu_to_le32(types & v->caps.hash_types);
+	cfg->indirection_table_mask = cpu_to_le16(n - 1);
+	cfg->unclassified_queue = 0;
+	for (i = 0; i < n; i++)
+		cfg->indirection_table[i] = cpu_to_le16(indir[i]);
+	tail->max_tx_vq = cpu_to_le16(n_pairs);
+	tail->hash_key_length = v->caps.rss_key_len;
+	memcpy(tail->hash_key_data, key, v->caps.rss_key_len);
+	len += struct_size(tail, hash_key_data, v->caps.rss_key_len);
+	return cvio_ctrl(v, VIRTIO_NET_CTRL_MQ, cmd, cfg, len);
+}
+
+static int cvio_set_rss(void *priv, const struct ceth_rss *rss)
+{
+	struct cvio *v = priv;
+
+	return cvio_hash_config(v, VIRTIO_NET_CTRL_MQ_RSS_CONFIG,
+				rss->hash_types, rss->key, rss->indir,
+				v->caps.rss_indir_len, rss->n_pairs);
+}
+
+/* With VIRTIO_NET_F_RSS the hash steers, and cannot be had without being
+ * reported: CETH_F_RX_HASH changes nothing in the device then.
+ */
+static int cvio_set_features(void *priv, u32 on, u32 changed)
+{
+	struct cvio *v = priv;
+	u8 key[CETH_RSS_KEY_MAX];
+	u64 want = 0;
+	__le64 data;
+	u16 none = 0;
+	int err;
+
+	/* Coalesced segments need the checksum (5.1.3.1). */
+	if (on & CETH_F_RX_CSUM)
+		want = on & CETH_F_HW_GRO ? ~0ULL :
+					    BIT_ULL(VIRTIO_NET_F_GUEST_CSUM);
+	want &= v->guest_offloads;
+	if (want != v->offloads) {
+		data = cpu_to_le64(want);
+		err = cvio_ctrl(v, VIRTIO_NET_CTRL_GUEST_OFFLOADS,
+				VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET, &data,
+				sizeof(data));
+		if (err)
+			return err;
+		v->offloads = want;
+	}
+	if (cvio_has(v, VIRTIO_NET_F_RSS) ||
+	    !((on | changed) & CETH_F_RX_HASH))
+		return 0;
+	/* Nobody else computes this hash: any key will do. */
+	get_random_bytes(key, sizeof(key));
+	return cvio_hash_config(v, VIRTIO_NET_CTRL_MQ_HASH_CONFIG,
+				on & CETH_F_RX_HASH ? ~0 : 0, key, &none, 1, 0);
+}
+
+static int cvio_set_mac(void *priv, const u8 *mac)
+{
+	return cvio_ctrl(priv, VIRTIO_NET_CTRL_MAC,
+			 VIRTIO_NET_CTRL_MAC_ADDR_SET, mac, ETH_ALEN);
+}
+
+/* One half of the table: 32 bits of count, then the addresses (5.1.6.5.2). */
+static void *cvio_put_macs(void *p, const u8 (*macs)[ETH_ALEN], u32 n)
+{
+	put_unaligned_le32(n, p);
+	if (n)
+		memcpy(p + sizeof(__le32), macs, n * ETH_ALEN);
+	return p + sizeof(__le32) + n * ETH_ALEN;
+}
+
+/* 5.1.6.5.1. Addresses without room in the table widen the filter. The table
+ * goes first: where it takes over from a mode, no frame is lost.
+ */
+static int cvio_set_rx_mode(void *priv, const struct ceth_rx_mode *mode)
+{
+	u32 room = (CVIO_CTRL_DATA_MAX - 2 * sizeof(__le32)) / ETH_ALEN;
+	u32 n_uc = min(mode->n_uc, room);
+	u32 n_mc = min(mode->n_mc, room - n_uc);
+	u8 promisc = mode->promisc || n_uc < mode->n_uc;
+	u8 allmulti = mode->allmulti || n_mc < mode->n_mc;
+	struct cvio *v = priv;
+	void *end;
+	int err;
+
+	end = cvio_put_macs(v->ctrl_data, mode->uc, n_uc);
+	end = cvio_put_macs(end, mode->mc, n_mc);
+	err = cvio_ctrl(v, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET,
+			v->ctrl_data, end - v->ctrl_data);
+	if (!err)
+		err = cvio_ctrl(v, VIRTIO_NET_CTRL_RX,
+				VIRTIO_NET_CTRL_RX_ALLMULTI, &allmulti, 1);
+	if (!err)
+		err = cvio_ctrl(v, VIRTIO_NET_CTRL_RX,
+				VIRTIO_NET_CTRL_RX_PROMISC, &promisc, 1);
+	return err;
+}
+
+static int cvio_vlan_add(void *priv, u16 vid)
+{
+	__le16 id = cpu_to_le16(vid);
+
+	return cvio_ctrl(priv, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD,
+			 &id, sizeof(id));
+}
+
+static int cvio_vlan_del(void *priv, u16 vid)
+{
+	__le16 id = cpu_to_le16(vid);
+
+	return cvio_ctrl(priv, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_DEL,
+			 &id, sizeof(id));
+}
+
+/* 5.1.6.5.10: of one virtqueue, or by @cmd of all in one direction */
+static int cvio_coalesce(struct cvio *v, u16 index, u8 cmd, u32 usecs,
+			 u32 frames)
+{
+	struct virtio_net_ctrl_coal_vq data = {
+		.vqn = cpu_to_le16(index),
+		.coal.max_packets = cpu_to_le32(frames),
+		.coal.max_usecs = cpu_to_le32(usecs),
+	};
+
+	if (cvio_has(v, VIRTIO_NET_F_VQ_NOTF_COAL))
+		return cvio_ctrl(v, VIRTIO_NET_CTRL_NOTF_COAL,
+				 VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET, &data,
+				 sizeof(data));
+	return cvio_ctrl(v, VIRTIO_NET_CTRL_NOTF_COAL, cmd, &data.coal,
+			 sizeof(data.coal));
+}
+
+static int cvio_set_coalesce(void *priv, u16 pair,
+			     const struct ceth_coalesce *coal)
+{
+	int err = cvio_coalesce(priv, CVIO_RXQ(pair),
+				VIRTIO_NET_CTRL_NOTF_COAL_RX_SET,
+				coal->rx_usecs, coal->rx_frames);
+
+	return err ?: cvio_coalesce(priv, CVIO_TXQ(pair),
+				    VIRTIO_NET_CTRL_NOTF_COAL_TX_SET,
+				    coal->tx_usecs, coal->tx_frames);
+}
+
+static void cvio_announce_done(void *priv)
+{
+	cvio_ctrl(priv, VIRTIO_NET_CTRL_ANNOUNCE,
+		  VIRTIO_NET_CTRL_ANNOUNCE_ACK, NULL, 0);
+}
+
+static const struct ceth_ops cvio_ops = {
+	.datapath	= cvio_datapath,
+	.dev_init	= cvio_dev_init,
+	.dev_run	= cvio_dev_run,
+	.dev_reset	= cvio_dev_reset,
+	.set_pairs	= cvio_set_pairs,
+	.rxq_alloc	= cvio_rxq_alloc,
+	.rxq_free	= cvio_rxq_free,
+	.rxq_start	= cvio_rxq_start,
+	.rxq_stop	= cvio_rxq_stop,
+	.txq_alloc	= cvio_txq_alloc,
+	.txq_free	= cvio_txq_free,
+	.txq_start	= cvio_txq_start,
+	.txq_stop	= cvio_txq_stop,
+	.set_features	= cvio_set_features,
+	.set_mac	= cvio_set_mac,
+	.set_rx_mode	= cvio_set_rx_mode,
+	.vlan_add	= cvio_vlan_add,
+	.vlan_del	= cvio_vlan_del,
+	.set_rss	= cvio_set_rss,
+	.set_coalesce	= cvio_set_coalesce,
+	.get_link	= cvio_get_link,
+	.announce_done	= cvio_announce_done,
+	.dump		= cvio_dump,
+};
 
 /* Configuration change (4.1.5.4), or anything of pair 0 on a shared vector.
  * With MSI-X no register names the cause (4.1.4.5): look at all of them.
@@ -17,7 +326,7 @@
 static irqreturn_t cvio_config_irq(int irq, void *data)
 {
 	struct cvio *v = data;
-	u16 status, changed;
+	u16 status;
 
 	if (!READ_ONCE(v->up) || READ_ONCE(v->broken))
 		return IRQ_HANDLED;
@@ -28,46 +337,44 @@ static irqreturn_t cvio_config_irq(int irq, void *data)
 		return IRQ_HANDLED;
 	}
 	status = cvio_status(v);
-	changed = status ^ v->status;
-	v->status = status;
-	if (changed & VIRTIO_NET_S_LINK_UP)
+	if ((status ^ v->status) & VIRTIO_NET_S_LINK_UP)
 		ceth_link_changed(v->cdev);
+	v->status = status;
 	if (cvio_has(v, VIRTIO_NET_F_GUEST_ANNOUNCE) &&
 	    (status & VIRTIO_NET_S_ANNOUNCE))
 		ceth_announce(v->cdev);
 	return IRQ_HANDLED;
 }
 
-/* One for each pair and one for the configuration, as far as there are so
- * many.
- */
+/* One for each pair and one for the configuration, or as many as there are. */
 static int cvio_alloc_vectors(struct cvio *v)
 {
 	struct pci_dev *pdev = v->pdev;
-	int i, n;
+	int *irqs, i, n, pairs = v->caps.max_pairs;
 
-	n = pci_alloc_irq_vectors(pdev, 1, v->n_pairs + 1, PCI_IRQ_MSIX);
+	n = pci_alloc_irq_vectors(pdev, 1, pairs + 1, PCI_IRQ_MSIX);
 	if (n < 0) {
 		dev_err(&pdev->dev, "no MSI-X vectors: give the device two or more (vectors=)\n");
 		return n;
 	}
 	v->n_vectors = n;
-	if (n <= v->n_pairs) {
-		dev_info(&pdev->dev, "%d MSI-X vectors for %u queue pairs: using %d\n",
-			 n, v->n_pairs, max(n - 1, 1));
-		v->n_pairs = max(n - 1, 1);
+	if (n <= pairs) {
+		dev_info(&pdev->dev, "only %d MSI-X vectors for %d queue pairs\n",
+			 n, pairs);
+		pairs = max(n - 1, 1);
 	}
-	v->irqs = devm_kcalloc(&pdev->dev, v->n_pairs, sizeof(*v->irqs),
-			       GFP_KERNEL);
-	if (!v->irqs)
+	irqs = devm_kcalloc(&pdev->dev, pairs, sizeof(*irqs), GFP_KERNEL);
+	if (!irqs)
 		return -ENOMEM;
-	for (i = 0; i < v->n_pairs; i++)
-		v->irqs[i] = pci_irq_vector(pdev, cvio_vector(v, i));
+	for (i = 0; i < pairs; i++)
+		irqs[i] = pci_irq_vector(pdev, cvio_vector(v, i));
+	v->caps.irqs = irqs;
+	v->caps.max_pairs = pairs;
 	return 0;
 }
 
 /* Features, memory, interrupts; the device is left reset. */
-static int cvio_setup(struct cvio *v, struct ceth_caps *caps)
+static int cvio_setup(struct cvio *v)
 {
 	int err;
 
@@ -78,26 +385,21 @@ static int cvio_setup(struct cvio *v, struct ceth_caps *caps)
 		return err;
 	err = cvio_negotiate(v);
 	if (!err)
-		err = cvio_read_caps(v, caps);
+		err = cvio_read_caps(v);
 	if (!err)
 		err = cvio_ctrl_alloc(v);
 	cvio_reset(v);
 	if (!err)
 		err = cvio_alloc_vectors(v);
-	if (err)
-		return err;
 
-	caps->max_pairs = v->n_pairs;
-	caps->irqs = v->irqs;
-	caps->driver = KBUILD_MODNAME;
-	caps->fw_version = "";
-	caps->bus_info = pci_name(v->pdev);
-	return 0;
+	v->caps.driver = KBUILD_MODNAME;
+	v->caps.fw_version = "";
+	v->caps.bus_info = pci_name(v->pdev);
+	return err;
 }
 
 static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	struct ceth_caps caps = { };
 	struct cvio *v;
 	int err;
 
@@ -117,18 +419,17 @@ static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = vp_modern_probe(&v->mdev);
 	if (err)
 		return err;
-	err = cvio_setup(v, &caps);
+	err = cvio_setup(v);
 	if (err)
 		goto err_transport;
 
-	v->cdev = ceth_create(&pdev->dev, &caps, &cvio_ops, v);
+	v->cdev = ceth_create(&pdev->dev, &v->caps, &cvio_ops, v);
 	if (IS_ERR(v->cdev)) {
 		err = PTR_ERR(v->cdev);
 		goto err_transport;
 	}
-	snprintf(v->irq_name, sizeof(v->irq_name), "%s-config", pci_name(pdev));
 	err = request_irq(pci_irq_vector(pdev, 0), cvio_config_irq, IRQF_SHARED,
-			  v->irq_name, v);
+			  pci_name(pdev), v);
 	if (err)
 		goto err_destroy;
 	err = ceth_register(v->cdev);
@@ -181,22 +482,6 @@ static int cvio_resume(struct device *dev)
 
 static DEFINE_SIMPLE_DEV_PM_OPS(cvio_pm_ops, cvio_suspend, cvio_resume);
 
-/* The function is reset behind our back, by the user for one. */
-static void cvio_reset_prepare(struct pci_dev *pdev)
-{
-	cvio_suspend(&pdev->dev);
-}
-
-static void cvio_reset_done(struct pci_dev *pdev)
-{
-	cvio_resume(&pdev->dev);
-}
-
-static const struct pci_error_handlers cvio_err_handler = {
-	.reset_prepare	= cvio_reset_prepare,
-	.reset_done	= cvio_reset_done,
-};
-
 /* Not a device table: the module has no alias, and nothing loads it by itself.
  * VIRTIO 1 device, transitional device (4.1.2).
  */
@@ -213,10 +498,8 @@ static struct pci_driver cvio_driver = {
 	.remove		= cvio_remove,
 	.shutdown	= cvio_shutdown,
 	.driver.pm	= pm_sleep_ptr(&cvio_pm_ops),
-	.err_handler	= &cvio_err_handler,
 };
 module_pci_driver(cvio_driver);
 
 MODULE_DESCRIPTION("CETH driver for virtio-net");
-MODULE_AUTHOR("CETH developers");
 MODULE_LICENSE("GPL");

@@ -19,8 +19,6 @@
 #include <net/ceth/queue.h>
 #include <net/ceth/datapath.h>
 
-struct seq_file;
-
 /* Virtqueue numbers (5.1.2): receive 2n, transmit 2n+1, then control. */
 #define CVIO_RXQ(n)	((n) * 2)
 #define CVIO_TXQ(n)	((n) * 2 + 1)
@@ -48,7 +46,6 @@ struct seq_file;
  * @notify_data: VIRTIO_F_NOTIFICATION_DATA is negotiated
  * @hash: receive: VIRTIO_NET_F_HASH_REPORT is negotiated
  * @mergeable: receive: VIRTIO_NET_F_MRG_RXBUF is negotiated
- * @order_platform: DMA barriers, as VIRTIO_F_ORDER_PLATFORM asks for
  * @index: virtqueue number
  * @notify: doorbell; NULL: stopped
  * @doorbell: where it is mapped
@@ -84,7 +81,6 @@ struct cvio_vq {
 	bool notify_data;
 	bool hash;
 	bool mergeable;
-	bool order_platform;
 	u16 index;
 	void __iomem *notify;
 
@@ -101,16 +97,13 @@ struct cvio_vq {
  * @mdev: PCI transport
  * @pdev: PCI function
  * @cdev: the core's side of it
+ * @caps: what the core was told
  * @features: negotiated
- * @hdr_len: bytes of the packet header (5.1.6)
  * @packed: VIRTIO_F_RING_PACKED is negotiated
  * @max_pairs: queue pairs of the device; the control virtqueue comes after
  *	them
- * @n_pairs: queue pairs that can be used: as @max_pairs, or fewer
  * @n_vectors: MSI-X vectors: one for configuration changes, then one per pair
  *	(with only one vector in all, it serves both)
- * @irqs: Linux interrupt numbers, one per pair
- * @irq_name: of the configuration interrupt
  * @up: DRIVER_OK is set
  * @broken: the device stopped answering; nothing but a reset helps
  * @status: configuration field, as the interrupt handler saw it last
@@ -119,22 +112,16 @@ struct cvio_vq {
  * @ctrl_dma: DMA address of the answer, which comes before @ctrl_data
  * @guest_offloads: VIRTIO_NET_F_GUEST_* that can be switched
  * @offloads: those of @guest_offloads that are in force
- * @rss_key_len: bytes of the hash key
- * @rss_indir_len: entries of the indirection table
- * @hash_types: hash types of the device that we know
  */
 struct cvio {
 	struct virtio_pci_modern_device mdev;
 	struct pci_dev *pdev;
 	struct ceth_dev *cdev;
+	struct ceth_caps caps;
 	u64 features;
-	u8 hdr_len;
 	bool packed;
 	u16 max_pairs;
-	u16 n_pairs;
 	int n_vectors;
-	int *irqs;
-	char irq_name[32];
 	bool up;
 	bool broken;
 	u16 status;
@@ -143,9 +130,6 @@ struct cvio {
 	dma_addr_t ctrl_dma;
 	u64 guest_offloads;
 	u64 offloads;
-	u16 rss_key_len;
-	u16 rss_indir_len;
-	u32 hash_types;
 };
 
 /* Longest wait for the device, for a command as for a reset. */
@@ -165,34 +149,11 @@ static inline bool cvio_needs_reset(struct cvio *v)
 	return vp_modern_get_status(&v->mdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
-/* Doorbell (4.1.5.2, 2.9); a stopped queue has none. The AVAIL bit stands for
- * the wrap counter of a packed ring and is never set with a split one.
- */
-static __always_inline void cvio_vq_kick(const struct cvio_vq *vq)
-{
-	void __iomem *notify = READ_ONCE(vq->notify);
-	u16 next = vq->avail_idx;
-
-	if (unlikely(!notify))
-		return;
-	if (!vq->notify_data) {
-		iowrite16(vq->index, notify);
-		return;
-	}
-	if (vq->avail_flags & BIT(VRING_PACKED_DESC_F_AVAIL))
-		next |= BIT(VRING_PACKED_EVENT_F_WRAP_CTR);
-	iowrite32(vq->index | (u32)next << 16, notify);
-}
-
 /* MSI-X vector of a pair (see &cvio.n_vectors) */
 static inline u16 cvio_vector(const struct cvio *v, u16 pair)
 {
 	return v->n_vectors == 1 ? 0 : pair + 1;
 }
-
-/* ops.c: device life cycle and settings */
-int cvio_reset(struct cvio *v);
-extern const struct ceth_ops cvio_ops;
 
 /* vq.c: memory and transport of virtqueues */
 int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size);
@@ -202,12 +163,11 @@ int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq);
 
 /* ctrl.c: control virtqueue (5.1.6.5) */
 int cvio_ctrl_alloc(struct cvio *v);
-int cvio_ctrl_start(struct cvio *v);
 int cvio_ctrl(struct cvio *v, u8 class, u8 cmd, const void *data, u32 len);
 
 /* caps.c: features and configuration space */
 int cvio_negotiate(struct cvio *v);
-int cvio_read_caps(struct cvio *v, struct ceth_caps *caps);
+int cvio_read_caps(struct cvio *v);
 void cvio_get_link(void *priv, struct ceth_link *link);
 u16 cvio_status(struct cvio *v);
 void cvio_dump(void *priv, struct seq_file *s);

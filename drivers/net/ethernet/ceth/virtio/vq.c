@@ -18,6 +18,8 @@
  * @vq: the virtqueue
  * @index: its number
  * @size: entries, a power of two
+ *
+ * Return: 0 or -ENOMEM.
  */
 int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
 {
@@ -57,7 +59,6 @@ int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
 	vq->mask = size - 1;
 	vq->event_idx = cvio_has(v, VIRTIO_RING_F_EVENT_IDX);
 	vq->notify_data = cvio_has(v, VIRTIO_F_NOTIFICATION_DATA);
-	vq->order_platform = cvio_has(v, VIRTIO_F_ORDER_PLATFORM);
 	vq->hash = cvio_has(v, VIRTIO_NET_F_HASH_REPORT);
 	vq->mergeable = cvio_has(v, VIRTIO_NET_F_MRG_RXBUF);
 	return 0;
@@ -90,7 +91,7 @@ static void cvio_vq_init(struct cvio *v, struct cvio_vq *vq)
 	vq->flushed_flags = 0;
 	vq->pending = 0;
 	/* Both wrap counters start at 1 (2.8.1). */
-	vq->avail_flags = v->packed ? BIT(VRING_PACKED_DESC_F_AVAIL) : 0;
+	vq->avail_flags = BIT(VRING_PACKED_DESC_F_AVAIL);
 	vq->used_wrap = true;
 	if (v->packed)
 		vq->driver_event->flags =
@@ -102,31 +103,13 @@ static void cvio_vq_init(struct cvio *v, struct cvio_vq *vq)
 			__cpu_to_virtio16(true, VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-/* The address never changes (4.1.4.4), and the poll loop may be ringing while
- * the queue stops: it stays mapped as long as there is the queue.
- */
-static void __iomem *cvio_vq_doorbell(struct cvio *v, struct cvio_vq *vq)
-{
-	struct virtio_pci_modern_device *mdev = &v->mdev;
-	void __iomem *p = vq->doorbell;
-
-	if (!p)
-		p = vp_modern_map_vq_notify(mdev, vq->index, NULL);
-	/* Notification data takes four bytes (4.1.4.4.1), and the library
-	 * checks for two.
-	 */
-	if (p && vq->notify_data && mdev->notify_base &&
-	    p - mdev->notify_base + sizeof(u32) > mdev->notify_len)
-		p = NULL;
-	vq->doorbell = p;
-	return p;
-}
-
 /**
  * cvio_vq_start() - empty a virtqueue and give it to the device
  * @v: the device
  * @vq: the virtqueue
  * @vector: MSI-X vector, or %VIRTIO_MSI_NO_VECTOR
+ *
+ * Return: 0 or a negative errno.
  */
 int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector)
 {
@@ -137,7 +120,12 @@ int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector)
 		return -EINVAL;
 	if (vp_modern_get_queue_enable(mdev, vq->index))
 		return -EBUSY;
-	if (!cvio_vq_doorbell(v, vq))
+	/* The address never changes (4.1.4.4), and the poll loop may be ringing
+	 * while the queue stops: it stays mapped as long as there is the queue.
+	 */
+	if (!vq->doorbell)
+		vq->doorbell = vp_modern_map_vq_notify(mdev, vq->index, NULL);
+	if (!vq->doorbell)
 		return -ENXIO;
 
 	cvio_vq_init(v, vq);
