@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Shell functions for programs that run in a guest: load drivers, bind NICs,
-# find their interfaces. The NICs' addresses are in the environment, as
+# find their interfaces, set up pairs for a test. The NICs' addresses are in the environment, as
 # DUT0_PCI, PEER0_PCI and so on.
 
 if [ -z "${CETH_NICS+set}" ] && [ -r /run/ceth/env ]; then
@@ -28,6 +28,7 @@ _ceth_depends()
 
 # load_ceth [MODULE...]: insert the core and the backends. Parameters of a
 # module are taken from a variable, as in ceth_params="verify=1".
+# shellcheck disable=SC2120 # the arguments are optional
 load_ceth()
 {
 	local m params
@@ -175,4 +176,50 @@ wait_for()
 		[ $SECONDS -lt $end ] || return 1
 		sleep 0.2
 	done
+}
+
+# setup_pairs [ceth|intree]: every DUT on a CETH backend or on the kernel's own
+# driver, every PEER on the kernel's own, in a namespace peer<i>. Sets what the
+# kselftest programs read: NETIF, PEER, NS, NETIF2, PEER2, NS2, ..., DRIVER.
+# What is in place already stays as it is.
+setup_pairs()
+{
+	local how=${1:-ceth} nic i n suffix netif peer
+	# shellcheck disable=SC2119 # all modules
+	[ "$how" = intree ] || load_ceth || return
+	# Before the first peer needs virtio_net, which takes all that it finds
+	if [ "$how" = ceth ]; then
+		for nic in $CETH_NICS; do
+			[[ $nic != DUT* ]] || bind_ceth "$(pci_of "$nic")" || return
+		done
+	fi
+	for nic in $CETH_NICS; do
+		[[ $nic = DUT* ]] || continue
+		i=${nic#DUT}
+		[ "$how" = ceth ] || bind_intree "$(pci_of "$nic")" || return
+		netif=$(netdev_of "$(pci_of "$nic")") || return
+		n=peer$i
+		[ -e "/run/netns/$n" ] || ip netns add "$n" || return
+		peer=$(ip netns exec "$n" bash -c ". ${BASH_SOURCE[0]}; first_of_mac \$PEER${i}_MAC")
+		if [ -z "$peer" ]; then
+			bind_intree "$(pci_of "PEER$i")" || return
+			peer=$(netdev_of "$(pci_of "PEER$i")") || return
+			# Both sides often say eth0, which makes logs hard to read.
+			ip link set "$peer" name "$n" && ip link set "$n" netns "$n" || return
+			peer=$n
+		fi
+		suffix=$((i + 1))
+		[ $suffix != 1 ] || suffix=
+		export "NETIF$suffix=$netif" "PEER$suffix=$peer" "NS$suffix=$n"
+	done
+	[ -z "${NETIF:-}" ] || DRIVER=$(driver_of "$DUT0_PCI")
+	# The in-tree virtio_net is not the driver of the PCI function.
+	[ "${DRIVER:-}" != virtio-pci ] || DRIVER=virtio_net
+	export DRIVER
+}
+
+# first_of_mac MAC: the interface here that has it
+first_of_mac()
+{
+	ip -br link | awk -v mac="$1" '$3 == mac { sub("@.*", "", $1); print $1; exit }'
 }
