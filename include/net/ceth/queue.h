@@ -52,10 +52,11 @@ struct ceth_rx_buf {
 /**
  * struct ceth_rx_stats - receive counters of one queue index
  *
- * Written by the poll loop only. A received frame adds one to @packets or to
- * exactly one of the drop counters; with a program it also adds one to exactly
- * one of the xdp counters. They belong to the index, not to the queue: they
- * survive every change of queues.
+ * Written by the poll loop only. A received frame adds one to @packets, or to
+ * @drop_desc or @drop_len when it is none. One that is counted in @packets goes
+ * to the stack, or adds one to exactly one of the xdp counters, @drop_nomem and
+ * @drop_xdp_frags. They belong to the index, not to the queue: they survive
+ * every change of queues.
  */
 struct ceth_rx_stats {
 	/** @syncp: readers' protection on 32-bit machines */

@@ -225,9 +225,9 @@ ceth_rx_xdp(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 	case XDP_PASS:
 		skb = ceth_rx_skb(rxq, c->va, xdp->data,
 				  xdp->data_end - xdp->data);
-		n->xdp_pass++;
 		if (unlikely(!skb))
 			break;
+		n->xdp_pass++;
 		metalen = xdp->data - xdp->data_meta;
 		if (metalen)
 			skb_metadata_set(skb, metalen);

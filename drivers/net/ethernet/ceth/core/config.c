@@ -209,8 +209,11 @@ static void ceth_disable(struct ceth_dev *cdev, u16 from)
 {
 	u16 i;
 
-	for (i = from; i < cdev->caps.max_pairs; i++)
+	for (i = from; i < cdev->caps.max_pairs; i++) {
 		ceth_pair_disable(&cdev->pairs[i]);
+		/* The stack sends nothing to it now, but its watchdog looks. */
+		netif_tx_start_queue(cdev->pairs[i].netq);
+	}
 }
 
 /**
@@ -364,6 +367,11 @@ static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
 		ceth_detach(cdev, set, n, old);
 		ceth_disable(cdev, n);
 	}
+	/* A queue that starts has none. */
+	err = ceth_coalesce_apply(cdev);
+	if (err)
+		netdev_err(cdev->netdev, "cannot restore interrupt moderation: %pe\n",
+			   ERR_PTR(err));
 	return 0;
 
 err_grow:

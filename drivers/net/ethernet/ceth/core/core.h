@@ -187,10 +187,7 @@ u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f);
 
 /* rxmode.c */
 void ceth_mode_work(struct work_struct *work);
-void ceth_set_rx_mode(struct net_device *dev);
-int ceth_set_mac(struct net_device *dev, void *addr);
-int ceth_vlan_add(struct net_device *dev, __be16 proto, u16 vid);
-int ceth_vlan_del(struct net_device *dev, __be16 proto, u16 vid);
+void ceth_mode_ops_init(struct ceth_dev *cdev);
 int ceth_mode_apply(struct ceth_dev *cdev);
 
 /* xdp.c */

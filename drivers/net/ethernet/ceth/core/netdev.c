@@ -162,14 +162,7 @@ void ceth_netdev_ops_init(struct ceth_dev *cdev)
 	ndo->ndo_set_features = ceth_set_net_features;
 	ndo->ndo_bpf = ceth_bpf;
 	ndo->ndo_xdp_xmit = cdev->dp->xdp_xmit;
-	if (ceth_has(cdev, CETH_CAP_RX_MODE))
-		ndo->ndo_set_rx_mode = ceth_set_rx_mode;
-	if (ceth_has(cdev, CETH_CAP_SET_MAC))
-		ndo->ndo_set_mac_address = ceth_set_mac;
-	if (cdev->caps.features & CETH_F_VLAN_FILTER) {
-		ndo->ndo_vlan_rx_add_vid = ceth_vlan_add;
-		ndo->ndo_vlan_rx_kill_vid = ceth_vlan_del;
-	}
+	ceth_mode_ops_init(cdev);
 	dev->netdev_ops = ndo;
 	dev->stat_ops = &ceth_stat_ops;
 	dev->watchdog_timeo = 5 * HZ;

@@ -443,6 +443,7 @@ struct sk_buff *ceth_rx_frame_xdp(struct ceth_rxq *rxq, struct bpf_prog *prog,
 				  struct ceth_rx_local *n)
 {
 	struct xdp_buff *xdp = &rxq->frame.xdp;
+	struct sk_buff *skb;
 	u32 act;
 
 	/* Received before the program was attached, under offloads that can
@@ -457,8 +458,10 @@ struct sk_buff *ceth_rx_frame_xdp(struct ceth_rxq *rxq, struct bpf_prog *prog,
 	act = bpf_prog_run_xdp(prog, xdp);
 	switch (act) {
 	case XDP_PASS:
-		n->xdp_pass++;
-		return ceth_rx_frame_skb(rxq);
+		skb = ceth_rx_frame_skb(rxq);
+		if (skb)
+			n->xdp_pass++;
+		return skb;
 	case XDP_TX: {
 		u32 frags = 0;
 

@@ -2,8 +2,8 @@
 /* CETH core: which frames the device delivers: own address, receive filter,
  * VLANs.
  *
- * The stack sets the filter in atomic context, the device takes it in process
- * context: a work item stands between them.
+ * The device takes a filter in process context. Kernels that set it in atomic
+ * context only have a work item of ours in between.
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
@@ -77,14 +77,7 @@ void ceth_mode_work(struct work_struct *work)
 			    ERR_PTR(err));
 }
 
-void ceth_set_rx_mode(struct net_device *dev)
-{
-	struct ceth_dev *cdev = netdev_priv(dev);
-
-	queue_work(cdev->wq, &cdev->mode_work);
-}
-
-int ceth_set_mac(struct net_device *dev, void *addr)
+static int ceth_set_mac(struct net_device *dev, void *addr)
 {
 	struct ceth_dev *cdev = netdev_priv(dev);
 	const struct sockaddr *sa = addr;
@@ -102,7 +95,7 @@ int ceth_set_mac(struct net_device *dev, void *addr)
 	return 0;
 }
 
-int ceth_vlan_add(struct net_device *dev, __be16 proto, u16 vid)
+static int ceth_vlan_add(struct net_device *dev, __be16 proto, u16 vid)
 {
 	struct ceth_dev *cdev = netdev_priv(dev);
 	int err = 0;
@@ -114,7 +107,7 @@ int ceth_vlan_add(struct net_device *dev, __be16 proto, u16 vid)
 	return err;
 }
 
-int ceth_vlan_del(struct net_device *dev, __be16 proto, u16 vid)
+static int ceth_vlan_del(struct net_device *dev, __be16 proto, u16 vid)
 {
 	struct ceth_dev *cdev = netdev_priv(dev);
 	int err = 0;
@@ -124,4 +117,43 @@ int ceth_vlan_del(struct net_device *dev, __be16 proto, u16 vid)
 	if (!err)
 		__clear_bit(vid, cdev->vlans);
 	return err;
+}
+
+#ifdef CETH_HAVE_SET_RX_MODE_ASYNC
+static int ceth_set_rx_mode(struct net_device *dev,
+			    struct netdev_hw_addr_list *uc,
+			    struct netdev_hw_addr_list *mc)
+{
+	return ceth_mode_apply(netdev_priv(dev));
+}
+#else
+static void ceth_set_rx_mode(struct net_device *dev)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+
+	queue_work(cdev->wq, &cdev->mode_work);
+}
+#endif
+
+/**
+ * ceth_mode_ops_init() - operations of this file
+ * @cdev: the device; not yet registered
+ */
+void ceth_mode_ops_init(struct ceth_dev *cdev)
+{
+	struct net_device_ops *ndo = &cdev->ndo;
+
+	if (ceth_has(cdev, CETH_CAP_RX_MODE)) {
+#ifdef CETH_HAVE_SET_RX_MODE_ASYNC
+		ndo->ndo_set_rx_mode_async = ceth_set_rx_mode;
+#else
+		ndo->ndo_set_rx_mode = ceth_set_rx_mode;
+#endif
+	}
+	if (ceth_has(cdev, CETH_CAP_SET_MAC))
+		ndo->ndo_set_mac_address = ceth_set_mac;
+	if (cdev->caps.features & CETH_F_VLAN_FILTER) {
+		ndo->ndo_vlan_rx_add_vid = ceth_vlan_add;
+		ndo->ndo_vlan_rx_kill_vid = ceth_vlan_del;
+	}
 }

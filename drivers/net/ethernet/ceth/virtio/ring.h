@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* CETH virtio-net backend: what split and packed rings have in common: the
- * packet header (VIRTIO 1.3, 5.1.6) and the doorbell (4.1.5.2).
+ * packet header (VIRTIO 1.3, 5.1.6).
  */
 #ifndef _CETH_VIRTIO_RING_H
 #define _CETH_VIRTIO_RING_H
@@ -122,10 +122,10 @@ static __always_inline void cvio_tx_header(const struct ceth_txq *txq,
 	hdr->hdr_len = __cpu_to_virtio16(true, meta->hdr_len);
 }
 
-/* @next: where the next available buffer goes, as 4.1.5.2 wants it told. A
- * stopped queue has no doorbell.
+/* Doorbell (4.1.5.2). @next: where the next available buffer goes, with the
+ * wrap counter of a packed ring in the top bit. A stopped queue has none.
  */
-static __always_inline void cvio_notify(struct cvio_vq *vq, u16 next)
+static __always_inline void cvio_notify(const struct cvio_vq *vq, u16 next)
 {
 	void __iomem *notify = READ_ONCE(vq->notify);
 
