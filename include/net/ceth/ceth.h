@@ -262,41 +262,49 @@ struct ceth_link {
  * sleep. An int is 0 or a negative errno; the core reports it to the user.
  */
 struct ceth_ops {
-	/** @datapath: fast path for this device; read once, at ceth_create()
+	/**
+	 * @datapath: fast path for this device; read once, at ceth_create()
 	 *	and after each dev_init. Not NULL.
 	 */
 	const struct ceth_datapath *(*datapath)(void *priv);
-	/** @dev_init: bring a quiet device to the state in which queues can be
+	/**
+	 * @dev_init: bring a quiet device to the state in which queues can be
 	 *	started. Called with no queue started.
 	 */
 	int (*dev_init)(void *priv);
-	/** @dev_run: all queues of the configuration are started: let traffic
+	/**
+	 * @dev_run: all queues of the configuration are started: let traffic
 	 *	flow over the first @n_pairs pairs.
 	 */
 	int (*dev_run)(void *priv, u16 n_pairs);
-	/** @dev_reset: stop everything at once. When it returns the device
+	/**
+	 * @dev_reset: stop everything at once. When it returns the device
 	 *	owns no buffer and raises no interrupt, whatever state it was
 	 *	in. May be called on a device that does not answer, or is gone.
 	 */
 	void (*dev_reset)(void *priv);
-	/** @set_pairs: use the first @n_pairs pairs from now on. All of them
+	/**
+	 * @set_pairs: use the first @n_pairs pairs from now on. All of them
 	 *	are started; those beyond are stopped after it returns.
 	 */
 	int (*set_pairs)(void *priv, u16 n_pairs);
 
-	/** @rxq_alloc: allocate descriptor memory for &ceth_rxq.size entries.
+	/**
+	 * @rxq_alloc: allocate descriptor memory for &ceth_rxq.size entries.
 	 *	The device must not be touched: the queue of the same index may
 	 *	be running on other memory.
 	 */
 	int (*rxq_alloc)(struct ceth_rxq *rxq);
 	/** @rxq_free: undo rxq_alloc. The queue is stopped. */
 	void (*rxq_free)(struct ceth_rxq *rxq);
-	/** @rxq_start: empty the ring and give it to the device; the core
+	/**
+	 * @rxq_start: empty the ring and give it to the device; the core
 	 *	posts buffers then. A queue that was stopped can be started
 	 *	again.
 	 */
 	int (*rxq_start)(struct ceth_rxq *rxq);
-	/** @rxq_stop: take the ring back; on return the device owns no buffer
+	/**
+	 * @rxq_stop: take the ring back; on return the device owns no buffer
 	 *	of this queue. Completions that it has written stay readable.
 	 *	NAPI may be polling the queue meanwhile, and does so once more
 	 *	afterwards: a doorbell must do no harm then. Also called after
@@ -312,7 +320,8 @@ struct ceth_ops {
 	/** @txq_stop: as rxq_stop */
 	int (*txq_stop)(struct ceth_txq *txq);
 
-	/** @set_features: @on are the features wanted, @changed the difference
+	/**
+	 * @set_features: @on are the features wanted, @changed the difference
 	 *	to what is in force. Both are subsets of &ceth_caps.features.
 	 *	Only CETH_F_RX_CSUM, CETH_F_HW_GRO and CETH_F_RX_HASH come here:
 	 *	transmit features are per packet.
@@ -328,7 +337,8 @@ struct ceth_ops {
 	int (*vlan_del)(void *priv, u16 vid);
 	/** @set_rss: hash key, types and indirection table, whole */
 	int (*set_rss)(void *priv, const struct ceth_rss *rss);
-	/** @set_coalesce: interrupt moderation of pair @pair; all pairs have
+	/**
+	 * @set_coalesce: interrupt moderation of pair @pair; all pairs have
 	 *	the same without %CETH_CAP_COALESCE_QUEUE, and only pair 0 is
 	 *	passed
 	 */
@@ -336,7 +346,8 @@ struct ceth_ops {
 			    const struct ceth_coalesce *coal);
 	/** @get_link: current state of the wire; also called while down */
 	void (*get_link)(void *priv, struct ceth_link *link);
-	/** @announce_done: the core has announced the addresses, as asked for
+	/**
+	 * @announce_done: the core has announced the addresses, as asked for
 	 *	by ceth_announce()
 	 */
 	void (*announce_done)(void *priv);
@@ -344,7 +355,8 @@ struct ceth_ops {
 	u32 (*regs_len)(void *priv);
 	/** @get_regs: fill the register dump */
 	void (*get_regs)(void *priv, void *buf);
-	/** @dump: state for a health report, as text lines. Called under the
+	/**
+	 * @dump: state for a health report, as text lines. Called under the
 	 *	configuration lock.
 	 */
 	void (*dump)(void *priv, struct seq_file *s);

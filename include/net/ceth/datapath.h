@@ -131,20 +131,23 @@ struct ceth_tx_seg {
  * struct ceth_dp_ops - descriptor code of a backend
  */
 struct ceth_dp_ops {
-	/** @rx_peek: take up to @max completions off the ring, in the device's
+	/**
+	 * @rx_peek: take up to @max completions off the ring, in the device's
 	 *	order, into @c (id and len). Must order the reads after the
 	 *	device's sign of completion (dma_rmb()).
 	 *	Return: how many.
 	 */
 	u32 (*rx_peek)(struct ceth_rxq *rxq, struct ceth_rx_cmpl *c, u32 max);
-	/** @rx_begin: read what the device says about the frame that starts in
+	/**
+	 * @rx_begin: read what the device says about the frame that starts in
 	 *	this buffer. @prefix is &ceth_caps.rx_prefix bytes before the
 	 *	frame; each byte of it may be read once only, into @info.
 	 *	Return: buffers of the frame, 0 when it makes no sense.
 	 */
 	u32 (*rx_begin)(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 			const void *prefix, struct ceth_rx_info *info);
-	/** @rx_csum_partial: the frame's checksum is left to compute, so that
+	/**
+	 * @rx_csum_partial: the frame's checksum is left to compute, so that
 	 *	it must be done before a program may send it on
 	 */
 	bool (*rx_csum_partial)(const struct ceth_rx_info *info);
@@ -152,7 +155,8 @@ struct ceth_dp_ops {
 	void (*rx_meta)(const struct ceth_rxq *rxq,
 			const struct ceth_rx_info *info,
 			struct ceth_rx_meta *meta);
-	/** @rx_post: give the device a buffer under @id. @dma is where it may
+	/**
+	 * @rx_post: give the device a buffer under @id. @dma is where it may
 	 *	write &ceth_rxq.buf_len bytes. Need not be visible to the
 	 *	device before rx_flush.
 	 */
@@ -162,28 +166,33 @@ struct ceth_dp_ops {
 	/** @rx_flush: make what was posted visible; doorbell if needed */
 	void (*rx_flush)(struct ceth_rxq *rxq);
 
-	/** @tx_post: write the descriptors of a packet of @n segments.
+	/**
+	 * @tx_post: write the descriptors of a packet of @n segments.
 	 *	@prefix is at the first segment's address, &ceth_caps.tx_prefix
 	 *	bytes, to be filled in from @meta (NULL: send as it is). The
 	 *	device must not see the packet before tx_flush.
 	 */
 	void (*tx_post)(struct ceth_txq *txq, const struct ceth_tx_seg *segs,
 			u32 n, const struct ceth_tx_meta *meta, void *prefix);
-	/** @tx_flush: make what was posted visible; doorbell if needed.
+	/**
+	 * @tx_flush: make what was posted visible; doorbell if needed.
 	 *	Return: a doorbell was rung.
 	 */
 	bool (*tx_flush)(struct ceth_txq *txq);
-	/** @tx_peek: take up to @max completions off the ring: ids of the
+	/**
+	 * @tx_peek: take up to @max completions off the ring: ids of the
 	 *	packets, unchecked.
 	 *	Return: how many.
 	 */
 	u32 (*tx_peek)(struct ceth_txq *txq, u32 *ids, u32 max);
 
-	/** @irq_disarm: the pair is being polled, interrupts are not needed.
+	/**
+	 * @irq_disarm: the pair is being polled, interrupts are not needed.
 	 *	Any context.
 	 */
 	void (*irq_disarm)(struct ceth_pair *pair);
-	/** @irq_arm: polling ends, ask for an interrupt at the next completion
+	/**
+	 * @irq_arm: polling ends, ask for an interrupt at the next completion
 	 *	of either queue (transmit may wait for several).
 	 *	Return: there are completions already, poll again.
 	 */
@@ -222,6 +231,8 @@ struct ceth_datapath {
  * @napi: of the pair
  * @budget: frames to receive at most; 0: only what netpoll may do
  * @ops: the backend's
+ *
+ * Return: work done; @budget when there is more to do.
  */
 static __always_inline int ceth_poll_tmpl(struct napi_struct *napi, int budget,
 					  const struct ceth_dp_ops *ops)

@@ -181,7 +181,8 @@ struct ceth_rxq {
 	u32 n_spare;
 	/** @free_ids: stack of ids */
 	u16 *free_ids;
-	/** @spare: stack of buffers that came back mapped and ready, filled
+	/**
+	 * @spare: stack of buffers that came back mapped and ready, filled
 	 *	by XDP_TX completion of the same pair; @size entries
 	 */
 	struct ceth_rx_buf *spare;
@@ -342,6 +343,8 @@ struct ceth_pair {
 /**
  * ceth_rxq_priv() - the backend's part of a receive queue
  * @rxq: the queue
+ *
+ * Return: &ceth_datapath.rxq_priv bytes.
  */
 static inline void *ceth_rxq_priv(const struct ceth_rxq *rxq)
 {
@@ -351,6 +354,8 @@ static inline void *ceth_rxq_priv(const struct ceth_rxq *rxq)
 /**
  * ceth_txq_priv() - the backend's part of a transmit queue
  * @txq: the queue
+ *
+ * Return: &ceth_datapath.txq_priv bytes.
  */
 static inline void *ceth_txq_priv(const struct ceth_txq *txq)
 {
@@ -360,6 +365,8 @@ static inline void *ceth_txq_priv(const struct ceth_txq *txq)
 /**
  * ceth_tx_in_flight() - segments that the device owns
  * @txq: the queue; from completion or under the transmit lock
+ *
+ * Return: segments.
  */
 static inline u32 ceth_tx_in_flight(const struct ceth_txq *txq)
 {
@@ -389,6 +396,8 @@ static __always_inline u32 ceth_tx_segs(const struct ceth_txq *txq, u32 id)
 /**
  * ceth_pair_netq() - transmit queue of the stack
  * @pair: the pair
+ *
+ * Return: the queue; its lock is the transmit lock.
  */
 static inline struct netdev_queue *ceth_pair_netq(const struct ceth_pair *pair)
 {

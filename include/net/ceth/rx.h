@@ -60,6 +60,8 @@ void ceth_dim(struct ceth_pair *pair);
  * ceth_rx_base() - start of the buffer that an address lies in
  * @rxq: the queue
  * @p: any address in the buffer
+ *
+ * Return: the start.
  */
 static __always_inline void *ceth_rx_base(const struct ceth_rxq *rxq,
 					  const void *p)
@@ -157,6 +159,8 @@ bad:
  * @va: start of the buffer
  * @data: start of the frame
  * @len: of the frame
+ *
+ * Return: packet; NULL: no memory, which is counted and the buffer kept.
  */
 static __always_inline struct sk_buff *
 ceth_rx_skb(struct ceth_rxq *rxq, void *va, void *data, u32 len)

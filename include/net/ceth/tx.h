@@ -94,6 +94,8 @@ static __always_inline void ceth_rx_spare(struct ceth_rxq *rxq, void *va,
 /**
  * ceth_tx_avail() - free ids
  * @txq: the queue; under its transmit lock
+ *
+ * Return: ids.
  */
 static __always_inline u32 ceth_tx_avail(const struct ceth_txq *txq)
 {
@@ -106,6 +108,8 @@ static __always_inline u32 ceth_tx_avail(const struct ceth_txq *txq)
 /**
  * ceth_tx_id() - take a free id; the caller knows that there is one
  * @txq: the queue; under its transmit lock
+ *
+ * Return: the id.
  */
 static __always_inline u16 ceth_tx_id(struct ceth_txq *txq)
 {
@@ -315,6 +319,8 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
  * @skb: packet
  * @dev: device
  * @ops: the backend's
+ *
+ * Return: NETDEV_TX_OK, or NETDEV_TX_BUSY when the ring has no room.
  */
 static __always_inline netdev_tx_t
 ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,

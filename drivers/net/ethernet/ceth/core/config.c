@@ -219,6 +219,8 @@ static void ceth_disable(struct ceth_dev *cdev, u16 from)
 /**
  * ceth_start() - from down to running
  * @cdev: the device; under the configuration lock
+ *
+ * Return: 0 or a negative errno: the device is down.
  */
 int ceth_start(struct ceth_dev *cdev)
 {

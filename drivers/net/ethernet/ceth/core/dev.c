@@ -190,6 +190,8 @@ EXPORT_SYMBOL_GPL(ceth_create);
  * @cdev: the device
  *
  * Context: process. Callbacks may come from now on.
+ *
+ * Return: 0 or a negative errno: ceth_destroy() is next.
  */
 int ceth_register(struct ceth_dev *cdev)
 {
@@ -245,6 +247,8 @@ EXPORT_SYMBOL_GPL(ceth_destroy);
  * @cdev: the device
  *
  * The device is quiet and forgets everything; the configuration is kept.
+ *
+ * Return: 0.
  */
 int ceth_suspend(struct ceth_dev *cdev)
 {
@@ -261,6 +265,8 @@ EXPORT_SYMBOL_GPL(ceth_suspend);
 /**
  * ceth_resume() - the machine wakes up
  * @cdev: the device
+ *
+ * Return: 0, or a negative errno: the device stays detached.
  */
 int ceth_resume(struct ceth_dev *cdev)
 {

@@ -44,6 +44,8 @@ static netdev_features_t ceth_features_to_net(u32 features)
  *
  * A program must see each frame as it was on the wire: no coalescing, and no
  * checksum that is left to compute.
+ *
+ * Return: bits of &enum ceth_feature.
  */
 u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f)
 {

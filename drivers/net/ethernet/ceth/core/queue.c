@@ -243,6 +243,8 @@ void ceth_pair_init(struct ceth_dev *cdev, struct ceth_pair *pair, u16 idx)
  * @pair: the pair; its queues are not running
  *
  * Both stay while queues of the pair are exchanged.
+ *
+ * Return: 0 or a negative errno.
  */
 int ceth_pair_enable(struct ceth_pair *pair)
 {
@@ -305,6 +307,8 @@ void ceth_pair_disable(struct ceth_pair *pair)
  * @txq: transmit queue
  *
  * On failure the pair has no queues, and the device none of the pair's.
+ *
+ * Return: 0 or a negative errno.
  */
 int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 		     struct ceth_txq *txq)

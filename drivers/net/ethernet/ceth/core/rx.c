@@ -109,6 +109,8 @@ EXPORT_SYMBOL_GPL(ceth_rx_bad_frame);
  * ceth_rx_skb_slow() - no memory for a packet's descriptor
  * @rxq: the queue
  * @va: start of the buffer, which goes back to the ring
+ *
+ * Return: NULL.
  */
 struct sk_buff *ceth_rx_skb_slow(struct ceth_rxq *rxq, void *va)
 {

@@ -29,6 +29,8 @@ static u32 ceth_copy_list(u8 (*to)[ETH_ALEN],
 /**
  * ceth_mode_apply() - give the device the filter that the stack wants
  * @cdev: the device; under the configuration lock
+ *
+ * Return: 0, also while the device does not run; or a negative errno.
  */
 int ceth_mode_apply(struct ceth_dev *cdev)
 {

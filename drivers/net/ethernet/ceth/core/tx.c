@@ -11,6 +11,8 @@
  * ceth_netdev_pair() - pair of an index
  * @dev: network device
  * @idx: index
+ *
+ * Return: the pair.
  */
 struct ceth_pair *ceth_netdev_pair(const struct net_device *dev, u32 idx)
 {
@@ -23,6 +25,8 @@ EXPORT_SYMBOL_GPL(ceth_netdev_pair);
 /**
  * ceth_pair_priv() - the backend's device
  * @pair: the pair
+ *
+ * Return: what ceth_create() was given as @priv.
  */
 void *ceth_pair_priv(const struct ceth_pair *pair)
 {
@@ -257,6 +261,8 @@ EXPORT_SYMBOL_GPL(ceth_xdp_tx_drop);
  * ceth_tx_drop() - a packet that can not be sent
  * @pair: the pair
  * @skb: packet
+ *
+ * Return: NETDEV_TX_OK: the packet is gone.
  */
 netdev_tx_t ceth_tx_drop(struct ceth_pair *pair, struct sk_buff *skb)
 {
@@ -293,6 +299,8 @@ EXPORT_SYMBOL_GPL(ceth_tx_stop);
 /**
  * ceth_tx_busy() - the packet does not fit: XDP has taken the room
  * @txq: the queue; under its transmit lock
+ *
+ * Return: NETDEV_TX_BUSY: the packet stays with the stack.
  */
 netdev_tx_t ceth_tx_busy(struct ceth_txq *txq)
 {

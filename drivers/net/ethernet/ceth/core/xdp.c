@@ -18,6 +18,8 @@
 /**
  * ceth_xdp_max_mtu() - largest MTU for a program that knows one buffer only
  * @cdev: the device
+ *
+ * Return: bytes.
  */
 u32 ceth_xdp_max_mtu(const struct ceth_dev *cdev)
 {
