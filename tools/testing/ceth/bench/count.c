@@ -22,7 +22,7 @@ struct tally {
 };
 
 struct frame {
-	enum class class;
+	enum count_class class;
 	uint64_t ret;		/* address and stack pointer at its end */
 	uint64_t sp;
 	uint64_t rep_va;	/* interrupted string instruction */
@@ -30,12 +30,12 @@ struct frame {
 
 struct vcpu {
 	struct qemu_plugin_register *rsp, *rax, *rdi, *rsi;
-	GByteArray *buf;
+	struct g_byte_array *buf;
 	int depth;
 	bool interrupted;	/* the next block begins an interrupt handler */
 	uint64_t interrupted_pc;
 	struct block *last;
-	enum class last_class;
+	enum count_class last_class;
 	uint64_t rep_va;	/* string instruction that the last block ended with */
 	uint64_t steps;		/* string steps when the last block began */
 	/* the poll under way */
@@ -53,7 +53,7 @@ struct poll {
 struct config config = { .modules_lo = ~0ULL, .gen = 1 };
 struct block *blocks[MAX_BLOCKS];
 uint32_t n_blocks;
-qemu_plugin_u64 armed, string_steps;
+struct qemu_plugin_u64 armed, string_steps;
 uint64_t dropped;
 
 static struct vcpu vcpus[MAX_VCPUS];
@@ -99,12 +99,12 @@ static void classify(struct block *b)
 	b->gen = config.gen;
 }
 
-static enum class current_class(const struct vcpu *v)
+static enum count_class current_class(const struct vcpu *v)
 {
 	return v->depth ? v->frames[v->depth - 1].class : NONE;
 }
 
-static void push(struct vcpu *v, enum class class, bool interrupt,
+static void push(struct vcpu *v, enum count_class class, bool interrupt,
 		 uint64_t ret, uint64_t sp)
 {
 	struct frame *f;
@@ -120,7 +120,7 @@ static void push(struct vcpu *v, enum class class, bool interrupt,
 	f->rep_va = interrupt ? v->rep_va : 0;
 }
 
-static void add(struct vcpu *v, enum class class, const struct block *b,
+static void add(struct vcpu *v, enum count_class class, const struct block *b,
 		uint64_t insns, uint64_t steps)
 {
 	struct tally *t;
@@ -141,7 +141,7 @@ static void add(struct vcpu *v, enum class class, const struct block *b,
 /* The poll function returned: add what it did to the class that it earned. */
 static void poll_end(struct vcpu *v, uint32_t work)
 {
-	enum class class = NAPI_OTHER;
+	enum count_class class = NAPI_OTHER;
 	uint64_t insns = 0;
 	uint32_t i;
 
@@ -197,7 +197,7 @@ static void pop(struct vcpu *v, const struct block *b)
 
 static void enter(struct vcpu *v, const struct block *b)
 {
-	enum class class = b->scope, now = current_class(v);
+	enum count_class class = b->scope, now = current_class(v);
 	uint64_t sp, ret;
 
 	if (v->interrupted) {
@@ -343,15 +343,15 @@ bool count_marker_text(unsigned int cpu, char *text, size_t size)
 void count_init_vcpu(unsigned int cpu)
 {
 	struct vcpu *v = &vcpus[cpu];
-	qemu_plugin_reg_descriptor *regs;
+	struct qemu_plugin_reg_descriptor *regs;
 	unsigned int i;
-	GArray *list;
+	struct g_array *list;
 
 	if (cpu >= MAX_VCPUS)
 		abort();
 	v->buf = g_byte_array_new();
 	list = qemu_plugin_get_registers();
-	regs = (qemu_plugin_reg_descriptor *)list->data;
+	regs = (struct qemu_plugin_reg_descriptor *)list->data;
 	for (i = 0; i < list->len; i++) {
 		if (!strcmp(regs[i].name, "rsp"))
 			v->rsp = regs[i].handle;

@@ -13,7 +13,7 @@
 #define MAX_SCOPES	32
 #define MAX_RANGES	16
 
-enum class {
+enum count_class {
 	NAPI_FULL, NAPI_PART, NAPI_IDLE, NAPI_OTHER,
 	SOFTIRQ, IRQ, TASK, XMIT,
 	N_CLASSES,
@@ -34,12 +34,12 @@ struct block {
 	bool fills;		/* the string store is stos, not movs */
 	bool dut;
 	bool module;
-	enum class scope;	/* scope that begins here, or NONE */
+	enum count_class scope;	/* scope that begins here, or NONE */
 };
 
 struct scope {
 	uint64_t va;
-	enum class class;
+	enum count_class class;
 };
 
 struct range {
@@ -58,7 +58,7 @@ struct config {
 extern struct config config;
 extern struct block *blocks[MAX_BLOCKS];
 extern uint32_t n_blocks;
-extern qemu_plugin_u64 armed, string_steps;
+extern struct qemu_plugin_u64 armed, string_steps;
 extern uint64_t dropped;	/* events that did not fit: must be 0 */
 
 void count_init(void);

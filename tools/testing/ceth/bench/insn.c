@@ -37,9 +37,9 @@
  *	clear			forget all scopes and driver ranges
  *	scope CLASS ADDR	a scope function
  *	dut LO HI		a range of addresses that the driver occupies
- *	modules LO		where module addresses begin
+ *	modules LO		the least address of a module
  *	begin CPU LABEL		reset the counts, count on this vCPU
- *	end TEXT		stop, append the counts to the output file
+ *	end TEXT		stop; append the counts to the output file
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ static void add_scope(const char *args)
 {
 	static const struct {
 		const char *name;
-		enum class class;
+		enum count_class class;
 	} kinds[] = {
 		{ "napi", NAPI }, { "softirq", SOFTIRQ }, { "irq", IRQ },
 		{ "task", TASK }, { "switch", SWITCH },
@@ -188,8 +188,9 @@ static void on_translate(struct qemu_plugin_tb *tb, void *data)
 		for (i = 0; i < n; i++) {
 			insn = qemu_plugin_tb_get_insn(tb, i);
 			if (is_marker(insn))
-				qemu_plugin_register_vcpu_insn_exec_cb(insn,
-					on_marker, QEMU_PLUGIN_CB_R_REGS, NULL);
+				qemu_plugin_register_vcpu_insn_exec_cb
+					(insn, on_marker, QEMU_PLUGIN_CB_R_REGS,
+					 NULL);
 		}
 		return;
 	}
@@ -206,9 +207,9 @@ static void on_translate(struct qemu_plugin_tb *tb, void *data)
 	if (rep) {
 		b->rep_va = qemu_plugin_insn_vaddr(insn);
 		b->fills = rep >= 0xaa;
-		qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn,
-			QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_INLINE_ADD_U64,
-			string_steps, 1);
+		qemu_plugin_register_vcpu_mem_inline_per_vcpu
+			(insn, QEMU_PLUGIN_MEM_W, QEMU_PLUGIN_INLINE_ADD_U64,
+			 string_steps, 1);
 	} else {
 		b->rep_va = 0;
 	}
@@ -225,8 +226,8 @@ static void on_vcpu_init(unsigned int cpu, void *data)
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_API_VERSION;
 
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
-					   const qemu_info_t *info, int argc,
+QEMU_PLUGIN_EXPORT int qemu_plugin_install(uint64_t id,
+					   const struct qemu_info *info, int argc,
 					   char **argv)
 {
 	const char *path = NULL;

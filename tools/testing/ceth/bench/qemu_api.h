@@ -15,26 +15,26 @@
 #define QEMU_PLUGIN_API_VERSION	7
 #define QEMU_PLUGIN_EXPORT	__attribute__((visibility("default")))
 
-typedef struct {
+/* GLib's GArray and GByteArray */
+struct g_array {
 	char *data;
 	unsigned int len;
-} GArray;
+};
 
-typedef struct {
+struct g_byte_array {
 	uint8_t *data;
 	unsigned int len;
-} GByteArray;
+};
 
-GByteArray *g_byte_array_new(void);
-GByteArray *g_byte_array_set_size(GByteArray *array, unsigned int len);
+struct g_byte_array *g_byte_array_new(void);
+struct g_byte_array *g_byte_array_set_size(struct g_byte_array *array, unsigned int len);
 
-typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_plugin_register;
 struct qemu_plugin_scoreboard;
 
-typedef struct {
+struct qemu_info {
 	const char *target_name;
 	struct {
 		int min;
@@ -47,20 +47,20 @@ typedef struct {
 			int max_vcpus;
 		} system;
 	};
-} qemu_info_t;
+};
 
-typedef struct {
+struct qemu_plugin_reg_descriptor {
 	struct qemu_plugin_register *handle;
 	const char *name;
 	const char *feature;
 	bool read_only;
-} qemu_plugin_reg_descriptor;
+};
 
 /* one u64 of a scoreboard, which has one element per vCPU */
-typedef struct {
+struct qemu_plugin_u64 {
 	struct qemu_plugin_scoreboard *score;
 	size_t offset;
-} qemu_plugin_u64;
+};
 
 enum qemu_plugin_cb_flags {
 	QEMU_PLUGIN_CB_NO_REGS,
@@ -94,19 +94,19 @@ typedef void (*qemu_plugin_discon_cb)(unsigned int cpu,
 				      uint64_t from_pc, uint64_t to_pc,
 				      void *data);
 
-void qemu_plugin_register_vcpu_init_cb(qemu_plugin_id_t id,
+void qemu_plugin_register_vcpu_init_cb(uint64_t id,
 				       qemu_plugin_vcpu_cb cb, void *data);
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
+void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id,
 					   qemu_plugin_tb_trans_cb cb,
 					   void *data);
-void qemu_plugin_register_vcpu_discon_cb(qemu_plugin_id_t id,
+void qemu_plugin_register_vcpu_discon_cb(uint64_t id,
 					 enum qemu_plugin_discon_type type,
 					 qemu_plugin_discon_cb cb, void *data);
 void qemu_plugin_register_vcpu_tb_exec_cond_cb(struct qemu_plugin_tb *tb,
 					       qemu_plugin_vcpu_cb cb,
 					       enum qemu_plugin_cb_flags flags,
 					       enum qemu_plugin_cond cond,
-					       qemu_plugin_u64 entry,
+					       struct qemu_plugin_u64 entry,
 					       uint64_t imm, void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 					    qemu_plugin_vcpu_cb cb,
@@ -115,7 +115,7 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 void qemu_plugin_register_vcpu_mem_inline_per_vcpu(struct qemu_plugin_insn *insn,
 						   enum qemu_plugin_mem_rw rw,
 						   enum qemu_plugin_op op,
-						   qemu_plugin_u64 entry,
+						   struct qemu_plugin_u64 entry,
 						   uint64_t imm);
 
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
@@ -127,13 +127,13 @@ size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *dest,
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 
-GArray *qemu_plugin_get_registers(void);
+struct g_array *qemu_plugin_get_registers(void);
 bool qemu_plugin_read_register(struct qemu_plugin_register *handle,
-			       GByteArray *buf);
-bool qemu_plugin_read_memory_vaddr(uint64_t addr, GByteArray *data, size_t len);
+			       struct g_byte_array *buf);
+bool qemu_plugin_read_memory_vaddr(uint64_t addr, struct g_byte_array *data, size_t len);
 
 struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t element_size);
-void qemu_plugin_u64_set(qemu_plugin_u64 entry, unsigned int cpu, uint64_t val);
-uint64_t qemu_plugin_u64_get(qemu_plugin_u64 entry, unsigned int cpu);
+void qemu_plugin_u64_set(struct qemu_plugin_u64 entry, unsigned int cpu, uint64_t val);
+uint64_t qemu_plugin_u64_get(struct qemu_plugin_u64 entry, unsigned int cpu);
 
 #endif /* CETH_BENCH_QEMU_API_H */
