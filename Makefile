@@ -28,8 +28,11 @@ probe:
 modules: probe
 	$(kbuild) modules
 
+# Distributions' header packages have neither the key to sign modules with nor
+# the System.map without which kbuild leaves depmod out.
 modules_install: modules
-	$(kbuild) INSTALL_MOD_DIR=updates/ceth modules_install
+	$(kbuild) CONFIG_MODULE_SIG_ALL= INSTALL_MOD_DIR=updates/ceth modules_install
+	$(if $(INSTALL_MOD_PATH),,depmod $$(cat $(KDIR)/include/config/kernel.release))
 
 # Not through kbuild: that needs the headers of a kernel that may be gone.
 clean:
