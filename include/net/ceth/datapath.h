@@ -11,7 +11,7 @@
  * None of the functions validates what the device says beyond what it needs
  * for itself: the core checks ids, ownership and lengths.
  *
- * Context: rx_* and tx_peek run in NAPI context of the pair. tx_post and
+ * Context: rx_*, tx_open, tx_next and tx_close run in NAPI context of the pair. tx_post and
  * tx_flush run under the transmit lock of the queue, with bottom halves off.
  * The two may run at the same time on different CPUs.
  */
@@ -31,6 +31,26 @@ struct ceth_rx_cmpl {
 	void *va;
 	u32 id;
 	u32 len;
+};
+
+/**
+ * struct ceth_cursor - a place on a ring, for the time of a batch
+ * @ring: the entries
+ * @idx: next entry
+ * @end: entry to stop at
+ * @mask: of @idx, or size of the ring
+ * @flags: what marks an entry as ready, or as given to the device
+ *
+ * The backend's to use as it likes. It exists so that the compiler keeps it in
+ * registers: what is in the queue's structure has to be read again after each
+ * store to a ring.
+ */
+struct ceth_cursor {
+	void *ring;
+	u32 idx;
+	u32 end;
+	u32 mask;
+	u32 flags;
 };
 
 /**
@@ -132,12 +152,23 @@ struct ceth_tx_seg {
  */
 struct ceth_dp_ops {
 	/**
-	 * @rx_peek: take up to @max completions off the ring, in the device's
-	 *	order, into @c (id and len). Must order the reads after the
-	 *	device's sign of completion (dma_rmb()).
-	 *	Return: how many.
+	 * @rx_open: set @cur to the next completion, for a batch of @max at
+	 *	most
 	 */
-	u32 (*rx_peek)(struct ceth_rxq *rxq, struct ceth_rx_cmpl *c, u32 max);
+	void (*rx_open)(struct ceth_rxq *rxq, struct ceth_cursor *cur, u32 max);
+	/**
+	 * @rx_next: read a completion, in the device's order, into @c (id and
+	 *	len), and move @cur on.
+	 *	Return: there was one.
+	 */
+	bool (*rx_next)(struct ceth_rxq *rxq, struct ceth_cursor *cur,
+			struct ceth_rx_cmpl *c);
+	/**
+	 * @rx_close: the completions before @cur are taken off the ring. What
+	 *	the device wrote before it completed them must be visible on
+	 *	return (dma_rmb()).
+	 */
+	void (*rx_close)(struct ceth_rxq *rxq, struct ceth_cursor *cur);
 	/**
 	 * @rx_begin: read what the device says about the frame that starts in
 	 *	this buffer. @prefix is &ceth_caps.rx_prefix bytes before the
@@ -155,16 +186,23 @@ struct ceth_dp_ops {
 	void (*rx_meta)(const struct ceth_rxq *rxq,
 			const struct ceth_rx_info *info,
 			struct ceth_rx_meta *meta);
+	/** @rx_post_open: set @cur to where the next buffer goes */
+	void (*rx_post_open)(struct ceth_rxq *rxq, struct ceth_cursor *cur);
 	/**
 	 * @rx_post: give the device a buffer under @id. @dma is where it may
 	 *	write &ceth_rxq.buf_len bytes. Need not be visible to the
 	 *	device before rx_flush.
 	 */
-	void (*rx_post)(struct ceth_rxq *rxq, u16 id, dma_addr_t dma);
+	void (*rx_post)(struct ceth_rxq *rxq, struct ceth_cursor *cur, u16 id,
+			dma_addr_t dma);
 	/** @rx_repost: as rx_post, with the buffer that @id had last */
-	void (*rx_repost)(struct ceth_rxq *rxq, u16 id, dma_addr_t dma);
-	/** @rx_flush: make what was posted visible; doorbell if needed */
-	void (*rx_flush)(struct ceth_rxq *rxq);
+	void (*rx_repost)(struct ceth_rxq *rxq, struct ceth_cursor *cur, u16 id,
+			  dma_addr_t dma);
+	/**
+	 * @rx_flush: make what was posted up to @cur visible; doorbell if
+	 *	needed
+	 */
+	void (*rx_flush)(struct ceth_rxq *rxq, struct ceth_cursor *cur);
 
 	/**
 	 * @tx_post: write the descriptors of a packet of @n segments.
@@ -179,12 +217,16 @@ struct ceth_dp_ops {
 	 *	Return: a doorbell was rung.
 	 */
 	bool (*tx_flush)(struct ceth_txq *txq);
+	/** @tx_open: set @cur to the next completion */
+	void (*tx_open)(struct ceth_txq *txq, struct ceth_cursor *cur);
 	/**
-	 * @tx_peek: take up to @max completions off the ring: ids of the
-	 *	packets, unchecked.
-	 *	Return: how many.
+	 * @tx_next: read the id of the next packet completed, unchecked, and
+	 *	move @cur on.
+	 *	Return: there was one.
 	 */
-	u32 (*tx_peek)(struct ceth_txq *txq, u32 *ids, u32 max);
+	bool (*tx_next)(struct ceth_txq *txq, struct ceth_cursor *cur, u32 *id);
+	/** @tx_close: the completions before @cur are taken off the ring */
+	void (*tx_close)(struct ceth_txq *txq, struct ceth_cursor *cur);
 
 	/**
 	 * @irq_disarm: the pair is being polled, interrupts are not needed.
@@ -208,7 +250,6 @@ struct ceth_dp_ops {
  * @start_xmit: transmit for the stack
  * @xdp_xmit: transmit of XDP frames
  * @rx_fill: post buffers on a ring that has just been started
- * @rx_kick: doorbell for what was posted before the first poll
  */
 struct ceth_datapath {
 	u16 rxq_priv;
@@ -218,8 +259,7 @@ struct ceth_datapath {
 	netdev_tx_t (*start_xmit)(struct sk_buff *skb, struct net_device *dev);
 	int (*xdp_xmit)(struct net_device *dev, int n,
 			struct xdp_frame **frames, u32 flags);
-	u32 (*rx_fill)(struct ceth_rxq *rxq);
-	void (*rx_kick)(struct ceth_rxq *rxq);
+	void (*rx_fill)(struct ceth_rxq *rxq);
 };
 
 /* The templates need the above. */
@@ -293,13 +333,9 @@ static int name##_xdp_xmit(struct net_device *dev, int n,		\
 {									\
 	return ceth_xdp_xmit_tmpl(dev, n, frames, flags, &(ops));	\
 }									\
-static u32 name##_rx_fill(struct ceth_rxq *rxq)				\
+static void name##_rx_fill(struct ceth_rxq *rxq)			\
 {									\
-	return ceth_rx_refill_tmpl(rxq, &(ops));			\
-}									\
-static void name##_rx_kick(struct ceth_rxq *rxq)			\
-{									\
-	(ops).rx_flush(rxq);						\
+	ceth_rx_fill_tmpl(rxq, &(ops));					\
 }									\
 const struct ceth_datapath name = {					\
 	.rxq_priv	= sizeof(rxpriv),				\
@@ -309,7 +345,6 @@ const struct ceth_datapath name = {					\
 	.start_xmit	= name##_start_xmit,				\
 	.xdp_xmit	= name##_xdp_xmit,				\
 	.rx_fill	= name##_rx_fill,				\
-	.rx_kick	= name##_rx_kick,				\
 }
 
 #endif /* _NET_CETH_DATAPATH_H */

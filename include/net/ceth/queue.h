@@ -31,7 +31,7 @@
 #include <net/ceth/ceth.h>
 
 /** Completions handled together: read, prefetched, then worked on. */
-#define CETH_RX_BATCH		16
+#define CETH_RX_BATCH		32
 /** Bytes before the frame in every receive buffer. */
 #define CETH_RX_HEADROOM	XDP_PACKET_HEADROOM
 /** Bytes after the frame in every receive buffer. */
@@ -169,6 +169,8 @@ struct ceth_rxq {
 	u32 buf_len;
 	/** @frame_sz: bytes of a buffer, room around the frame included */
 	u32 frame_sz;
+	/** @min_len: shortest first buffer of a frame, prefix included */
+	u16 min_len;
 	/** @prefix: bytes before the frame that the device writes */
 	u8 prefix;
 	/** @idx: index of the queue */

@@ -38,8 +38,8 @@ struct ceth_rx_local {
 void ceth_rx_deliver(struct ceth_rxq *rxq, struct sk_buff *skb,
 		     const struct ceth_rx_meta *meta);
 struct sk_buff *ceth_rx_skb_slow(struct ceth_rxq *rxq, void *va);
-bool ceth_rx_alloc(struct ceth_rxq *rxq, struct ceth_rx_buf *buf);
-void ceth_rx_bad(struct ceth_rxq *rxq, struct ceth_rx_cmpl *c);
+u32 ceth_rx_alloc(struct ceth_rxq *rxq, u32 n);
+void ceth_rx_bad(struct ceth_rxq *rxq, u32 id);
 void ceth_rx_bad_frame(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c);
 void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 			 const struct ceth_rx_info *info, u32 n_bufs);
@@ -70,87 +70,120 @@ static __always_inline void *ceth_rx_base(const struct ceth_rxq *rxq,
 }
 
 /**
- * ceth_rx_sync_cpu() - let the CPU see what the device wrote
- * @rxq: the queue
- * @id: of the buffer
- * @len: bytes written
- */
-static __always_inline void ceth_rx_sync_cpu(const struct ceth_rxq *rxq,
-					     u32 id, u32 len)
-{
-	dma_sync_single_range_for_cpu(rxq->dev, rxq->bufs[id].dma,
-				      CETH_RX_HEADROOM - rxq->prefix, len,
-				      DMA_BIDIRECTIONAL);
-}
-
-/**
  * ceth_rx_reuse() - give the device a buffer back at once
  * @rxq: the queue
  * @c: the completion that it came with
+ * @post: where buffers go
+ * @sync: the device needs to be told what the CPU wrote
  * @ops: the backend's
  */
 static __always_inline void ceth_rx_reuse(struct ceth_rxq *rxq,
 					  const struct ceth_rx_cmpl *c,
+					  struct ceth_cursor *post, bool sync,
 					  const struct ceth_dp_ops *ops)
 {
 	struct ceth_rx_buf *buf = &rxq->bufs[c->id];
 	u32 off = CETH_RX_HEADROOM - rxq->prefix;
 
-	dma_sync_single_range_for_device(rxq->dev, buf->dma, off, rxq->buf_len,
-					 DMA_BIDIRECTIONAL);
+	if (unlikely(sync))
+		dma_sync_single_range_for_device(rxq->dev, buf->dma, off,
+						 rxq->buf_len,
+						 DMA_BIDIRECTIONAL);
 	buf->va = c->va;
-	ops->rx_repost(rxq, c->id, buf->dma + off);
+	ops->rx_repost(rxq, post, c->id, buf->dma + off);
 }
 
 /**
- * ceth_rx_refill_tmpl() - give a buffer to every id that has none
+ * ceth_rx_refill() - give a buffer to every id that has none
  * @rxq: the queue
+ * @post: where buffers go
  * @ops: the backend's
  *
  * Return: ids that still have none, for want of memory.
  */
-static __always_inline u32 ceth_rx_refill_tmpl(struct ceth_rxq *rxq,
-					       const struct ceth_dp_ops *ops)
+static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
+					  struct ceth_cursor *post,
+					  const struct ceth_dp_ops *ops)
 {
 	u32 off = CETH_RX_HEADROOM - rxq->prefix;
+	struct ceth_rx_buf *bufs = rxq->bufs;
+	const u16 *ids = rxq->free_ids;
 	u32 n = rxq->n_free;
 
 	while (n) {
-		u32 id = rxq->free_ids[n - 1];
-		struct ceth_rx_buf *buf = &rxq->bufs[id];
+		const struct ceth_rx_buf *from;
+		u32 k;
 
-		if (rxq->n_spare)
-			*buf = rxq->spare[--rxq->n_spare];
-		else if (unlikely(!ceth_rx_alloc(rxq, buf)))
+		/* At best from the buffers that XDP_TX has brought back. */
+		if (!rxq->n_spare && unlikely(!ceth_rx_alloc(rxq, n)))
 			break;
-		n--;
-		ops->rx_post(rxq, id, buf->dma + off);
+		k = min(rxq->n_spare, n);
+		from = &rxq->spare[rxq->n_spare];
+		rxq->n_spare -= k;
+		while (k--) {
+			struct ceth_rx_buf *buf = &bufs[ids[--n]];
+
+			*buf = *--from;
+			ops->rx_post(rxq, post, ids[n], buf->dma + off);
+		}
 	}
 	rxq->n_free = n;
 	return n;
 }
 
 /**
- * ceth_rx_take() - check a completion and take its buffer
+ * ceth_rx_fill_tmpl() - fill a ring that has just been started
  * @rxq: the queue
- * @c: the completion; its va is NULL on return when there is nothing to take
+ * @ops: the backend's
  */
-static __always_inline void ceth_rx_take(struct ceth_rxq *rxq,
-					 struct ceth_rx_cmpl *c)
+static __always_inline void ceth_rx_fill_tmpl(struct ceth_rxq *rxq,
+					      const struct ceth_dp_ops *ops)
 {
-	struct ceth_rx_buf *buf;
+	struct ceth_cursor post;
 
-	if (unlikely(c->id >= rxq->size))
-		goto bad;
-	buf = &rxq->bufs[c->id];
-	if (unlikely(!buf->va || c->len > rxq->buf_len))
-		goto bad;
-	c->va = buf->va;
-	buf->va = NULL;
-	prefetch(c->va + CETH_RX_HEADROOM);
-	return;
-bad:
-	ceth_rx_bad(rxq, c);
+	ops->rx_post_open(rxq, &post);
+	ceth_rx_refill(rxq, &post, ops);
+	ops->rx_flush(rxq, &post);
+}
+
+/**
+ * ceth_rx_take() - take a batch of completions off the ring and check them
+ * @rxq: the queue
+ * @batch: filled in; the buffers are the caller's
+ * @max: entries of @batch
+ * @got: completions, good or bad
+ * @ops: the backend's
+ *
+ * Return: entries of @batch.
+ */
+static __always_inline u32 ceth_rx_take(struct ceth_rxq *rxq,
+					struct ceth_rx_cmpl *batch, u32 max,
+					u32 *got, const struct ceth_dp_ops *ops)
+{
+	u32 size = rxq->size, buf_len = rxq->buf_len, bad = 0;
+	struct ceth_rx_buf *bufs = rxq->bufs;
+	struct ceth_rx_cmpl *c = batch;
+	struct ceth_cursor cur;
+
+	ops->rx_open(rxq, &cur, max);
+	while (ops->rx_next(rxq, &cur, c)) {
+		struct ceth_rx_buf *buf = &bufs[c->id];
+		void *va;
+
+		if (unlikely(c->id >= size || !(va = buf->va) ||
+			     c->len > buf_len)) {
+			ceth_rx_bad(rxq, c->id);
+			bad++;
+			continue;
+		}
+		buf->va = NULL;
+		c->va = va;
+		prefetch(va + CETH_RX_HEADROOM);
+		c++;
+	}
+	ops->rx_close(rxq, &cur);
+	*got = c - batch + bad;
+	return c - batch;
 }
 
 /**
@@ -183,6 +216,8 @@ ceth_rx_skb(struct ceth_rxq *rxq, void *va, void *data, u32 len)
  * @prog: program
  * @info: the backend's reading of the frame
  * @bulk: frames to send back
+ * @post: where buffers go
+ * @sync: see ceth_rx_reuse()
  * @n: counters
  * @ops: the backend's
  */
@@ -190,9 +225,10 @@ static __always_inline void
 ceth_rx_xdp(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 	    struct xdp_buff *xdp, struct bpf_prog *prog,
 	    const struct ceth_rx_info *info, struct ceth_xdp_bulk *bulk,
-	    struct ceth_rx_local *n, const struct ceth_dp_ops *ops)
+	    struct ceth_cursor *post, bool sync, struct ceth_rx_local *n,
+	    const struct ceth_dp_ops *ops)
 {
-	struct ceth_rx_meta meta;
+	struct ceth_rx_meta meta __uninitialized;
 	struct sk_buff *skb;
 	u32 act, metalen;
 
@@ -200,7 +236,6 @@ ceth_rx_xdp(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 	xdp->data = c->va + CETH_RX_HEADROOM;
 	xdp->data_meta = xdp->data;
 	xdp->data_end = xdp->data + (c->len - rxq->prefix);
-	xdp_buff_clear_frags_flag(xdp);
 
 	if (unlikely(ops->rx_csum_partial(info))) {
 		ops->rx_meta(rxq, info, &meta);
@@ -246,7 +281,7 @@ ceth_rx_xdp(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 	rxq->free_ids[rxq->n_free++] = c->id;
 	return;
 reuse:
-	ceth_rx_reuse(rxq, c, ops);
+	ceth_rx_reuse(rxq, c, post, sync, ops);
 }
 
 /**
@@ -254,7 +289,7 @@ reuse:
  * @rxq: the queue
  * @c: the completion
  * @prog: program, or NULL
- * @info: the backend's reading of the frame, when it starts here
+ * @first: the backend's reading of the frame, when it starts here
  * @n_bufs: buffers of the frame, when it starts here; 0: that made no sense
  * @bulk: frames to send back
  * @n: counters
@@ -262,32 +297,35 @@ reuse:
  */
 static __always_inline void
 ceth_rx_multi(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
-	      struct bpf_prog *prog, struct ceth_rx_info *info, u32 n_bufs,
-	      struct ceth_xdp_bulk *bulk, struct ceth_rx_local *n,
+	      struct bpf_prog *prog, const struct ceth_rx_info *first,
+	      u32 n_bufs, struct ceth_xdp_bulk *bulk, struct ceth_rx_local *n,
 	      const struct ceth_dp_ops *ops)
 {
-	struct ceth_rx_meta meta;
+	struct ceth_rx_meta meta __uninitialized;
+	struct ceth_rx_info info __uninitialized;
 	struct sk_buff *skb;
 
 	rxq->free_ids[rxq->n_free++] = c->id;
 	if (!rxq->frame.left) {
-		ceth_rx_frame_start(rxq, c, info, n_bufs);
+		/* A copy, so that the caller's need not be in memory. */
+		info = *first;
+		ceth_rx_frame_start(rxq, c, &info, n_bufs);
 		return;
 	}
 	if (!ceth_rx_frame_add(rxq, c, prog))
 		return;
 
-	memcpy(info->w, rxq->frame.info, sizeof(info->w));
+	memcpy(info.w, rxq->frame.info, sizeof(info.w));
 	n->packets++;
 	n->bytes += rxq->frame.len;
 	if (prog)
-		skb = ceth_rx_frame_xdp(rxq, prog, ops->rx_csum_partial(info),
+		skb = ceth_rx_frame_xdp(rxq, prog, ops->rx_csum_partial(&info),
 					bulk, n);
 	else
 		skb = ceth_rx_frame_skb(rxq);
 	if (!skb)
 		return;
-	ops->rx_meta(rxq, info, &meta);
+	ops->rx_meta(rxq, &info, &meta);
 	if (prog)
 		meta.flags &= ~(CETH_RX_CSUM_PARTIAL | CETH_RX_GSO);
 	ceth_rx_deliver(rxq, skb, &meta);
@@ -306,60 +344,61 @@ static __always_inline int ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 {
 	struct ceth_rx_cmpl batch[CETH_RX_BATCH] __uninitialized;
 	struct ceth_xdp_bulk bulk __uninitialized;
-	struct ceth_rxq *rxq = pair->rxq;
 	struct ceth_rx_info info __uninitialized;
 	struct ceth_rx_meta meta __uninitialized;
 	struct xdp_buff xdp __uninitialized;
+	struct ceth_rxq *rxq = pair->rxq;
+	bool sync = dma_dev_need_sync(rxq->dev);
+	bool multi = rxq->frame.left;
 	struct ceth_rx_local n = {};
+	u32 prefix = rxq->prefix;
+	struct ceth_rx_cmpl *c;
+	struct ceth_cursor post;
 	struct bpf_prog *prog;
 	struct sk_buff *skb;
+	u32 got, n_good;
 	int done = 0;
-	u32 i, got;
 
 	prog = rcu_dereference_bh(rxq->xdp_prog);
 	xdp_init_buff(&xdp, rxq->frame_sz, &rxq->xdp_rxq);
 	ceth_xdp_bulk_init(&bulk);
+	ops->rx_post_open(rxq, &post);
 
 	do {
-		got = ops->rx_peek(rxq, batch,
-				   min(budget - done, CETH_RX_BATCH));
-		for (i = 0; i < got; i++)
-			ceth_rx_take(rxq, &batch[i]);
+		n_good = ceth_rx_take(rxq, batch,
+				      min(budget - done, CETH_RX_BATCH), &got,
+				      ops);
+		for (c = batch; c < batch + n_good; c++) {
+			u32 n_bufs = 0;
 
-		for (i = 0; i < got; i++) {
-			struct ceth_rx_cmpl *c = &batch[i];
-			u32 n_bufs;
-
-			if (unlikely(!c->va))
-				continue;
-			ceth_rx_sync_cpu(rxq, c->id, c->len);
-			if (unlikely(rxq->frame.left)) {
-				ceth_rx_multi(rxq, c, prog, &info, 0, &bulk,
-					      &n, ops);
-				continue;
+			if (unlikely(sync))
+				dma_sync_single_range_for_cpu(rxq->dev,
+							      rxq->bufs[c->id].dma,
+							      CETH_RX_HEADROOM - prefix,
+							      c->len,
+							      DMA_BIDIRECTIONAL);
+			if (likely(!multi)) {
+				n_bufs = ops->rx_begin(rxq, c, c->va +
+						       CETH_RX_HEADROOM - prefix,
+						       &info);
+				multi = n_bufs != 1 || c->len < rxq->min_len;
 			}
-			n_bufs = ops->rx_begin(rxq, c, c->va + CETH_RX_HEADROOM -
-					       rxq->prefix, &info);
-			if (unlikely(n_bufs != 1)) {
+			if (unlikely(multi)) {
 				ceth_rx_multi(rxq, c, prog, &info, n_bufs,
 					      &bulk, &n, ops);
-				continue;
-			}
-			if (unlikely(c->len < rxq->prefix + ETH_HLEN)) {
-				ceth_rx_bad_frame(rxq, c);
-				ceth_rx_reuse(rxq, c, ops);
+				multi = rxq->frame.left;
 				continue;
 			}
 			n.packets++;
-			n.bytes += c->len - rxq->prefix;
+			n.bytes += c->len - prefix;
 			if (prog) {
 				ceth_rx_xdp(rxq, c, &xdp, prog, &info, &bulk,
-					    &n, ops);
+					    &post, sync, &n, ops);
 				continue;
 			}
 			rxq->free_ids[rxq->n_free++] = c->id;
 			skb = ceth_rx_skb(rxq, c->va, c->va + CETH_RX_HEADROOM,
-					  c->len - rxq->prefix);
+					  c->len - prefix);
 			if (unlikely(!skb))
 				continue;
 			ops->rx_meta(rxq, &info, &meta);
@@ -375,16 +414,13 @@ static __always_inline int ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 	if (n.xdp_redirect)
 		xdp_do_flush();
 
-	if (rxq->n_free) {
-		/* Short of memory: poll again, as long as the ring is so empty
-		 * that there may be no further completion to do it.
-		 */
-		if (unlikely(ceth_rx_refill_tmpl(rxq, ops) > rxq->size / 2))
-			done = budget;
-		ops->rx_flush(rxq);
-	} else if (done) {
-		ops->rx_flush(rxq);
-	}
+	/* Short of memory: poll again, as long as the ring is so empty that
+	 * there may be no further completion to do it.
+	 */
+	if (rxq->n_free &&
+	    unlikely(ceth_rx_refill(rxq, &post, ops) > rxq->size / 2))
+		done = budget;
+	ops->rx_flush(rxq, &post);
 
 	u64_stats_update_begin(&rxq->stats->syncp);
 	rxq->stats->polls++;

@@ -19,9 +19,6 @@
 #include <linux/skbuff.h>
 #include <net/xdp.h>
 
-/** Completions handled together. */
-#define CETH_TX_BATCH		32
-
 /**
  * struct ceth_xdp_tx - a frame to send back
  * @va: start of its first buffer
@@ -243,58 +240,58 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
 					       int budget,
 					       const struct ceth_dp_ops *ops)
 {
-	u32 ids[CETH_TX_BATCH] __uninitialized;
-	u32 pkts = 0, bytes = 0, total = 0;
+	struct xdp_frame_bulk bq __uninitialized;
 	struct ceth_txq *txq = pair->txq_done;
-	struct xdp_frame_bulk bq;
+	u32 pkts = 0, bytes = 0, total = 0;
+	struct ceth_cursor cur;
 	bool frames = false;
-	u32 tail, i, n;
+	u16 *free_ids;
+	u32 tail, id;
 
 	if (unlikely(!budget))
 		return false;
 
 	tail = txq->free_tail;
-	do {
-		n = ops->tx_peek(txq, ids, CETH_TX_BATCH);
-		for (i = 0; i < n; i++) {
-			u32 id = ids[i], segs = ceth_tx_segs(txq, id);
-			struct ceth_tx_rec *rec;
+	free_ids = txq->free_ids;
+	ops->tx_open(txq, &cur);
+	while (ops->tx_next(txq, &cur, &id)) {
+		u32 segs = ceth_tx_segs(txq, id);
+		struct ceth_tx_rec *rec;
 
-			if (unlikely(!segs)) {
-				ceth_tx_bad(txq);
-				continue;
-			}
-			rec = &txq->recs[id];
-			if (rec->type == CETH_TX_XDP_TX && likely(segs == 1)) {
-				ceth_rx_spare(pair->rxq, rec->ptr, rec->dma);
-			} else if (rec->type == CETH_TX_SKB) {
-				struct sk_buff *skb = rec->ptr;
-
-				pkts++;
-				bytes += skb->len;
-				if (likely(rec->len))
-					dma_unmap_single(txq->dev, rec->dma,
-							 rec->len,
-							 DMA_TO_DEVICE);
-				if (segs > 1)
-					tail = ceth_tx_done_more(txq, id, tail);
-				napi_consume_skb(skb, budget);
-			} else {
-				if (!frames) {
-					xdp_frame_bulk_init(&bq);
-					frames = true;
-				}
-				ceth_tx_done_frame(txq, id, &bq);
-				if (segs > 1)
-					tail = ceth_tx_done_more(txq, id, tail);
-			}
-			rec->type = CETH_TX_FREE;
-			txq->free_ids[tail++ & txq->mask] = id;
+		total++;
+		if (unlikely(!segs)) {
+			ceth_tx_bad(txq);
+			continue;
 		}
-		/* Pairs with the acquire in ceth_tx_avail(). */
-		smp_store_release(&txq->free_tail, tail);
-		total += n;
-	} while (n == CETH_TX_BATCH && total < txq->size);
+		rec = &txq->recs[id];
+		if (rec->type == CETH_TX_XDP_TX && likely(segs == 1)) {
+			ceth_rx_spare(pair->rxq, rec->ptr, rec->dma);
+		} else if (rec->type == CETH_TX_SKB) {
+			struct sk_buff *skb = rec->ptr;
+
+			pkts++;
+			bytes += skb->len;
+			if (likely(rec->len))
+				dma_unmap_single(txq->dev, rec->dma, rec->len,
+						 DMA_TO_DEVICE);
+			if (segs > 1)
+				tail = ceth_tx_done_more(txq, id, tail);
+			napi_consume_skb(skb, budget);
+		} else {
+			if (!frames) {
+				xdp_frame_bulk_init(&bq);
+				frames = true;
+			}
+			ceth_tx_done_frame(txq, id, &bq);
+			if (segs > 1)
+				tail = ceth_tx_done_more(txq, id, tail);
+		}
+		rec->type = CETH_TX_FREE;
+		free_ids[tail++ & txq->mask] = id;
+	}
+	ops->tx_close(txq, &cur);
+	/* Pairs with the acquire in ceth_tx_avail(). */
+	smp_store_release(&txq->free_tail, tail);
 
 	if (frames) {
 		rcu_read_lock();

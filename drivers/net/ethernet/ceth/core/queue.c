@@ -61,14 +61,9 @@ static int ceth_rxq_pool(struct ceth_rxq *rxq)
  */
 static int ceth_rxq_prealloc(struct ceth_rxq *rxq)
 {
-	while (rxq->n_spare < rxq->size) {
-		struct ceth_rx_buf *buf = &rxq->spare[rxq->n_spare];
+	u32 n = rxq->size - rxq->n_spare;
 
-		if (!ceth_rx_alloc(rxq, buf))
-			return -ENOMEM;
-		rxq->n_spare++;
-	}
-	return 0;
+	return ceth_rx_alloc(rxq, n) == n ? 0 : -ENOMEM;
 }
 
 struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
@@ -87,6 +82,7 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	rxq->size = cfg->rx_size;
 	rxq->frame_sz = cfg->frame_sz;
 	rxq->prefix = cdev->caps.rx_prefix;
+	rxq->min_len = rxq->prefix + ETH_HLEN;
 	rxq->buf_len = cfg->frame_sz - CETH_RX_HEADROOM - CETH_RX_TAILROOM +
 		       rxq->prefix;
 	rxq->stats = &pair->rx_stats;
@@ -332,7 +328,6 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 		return err;
 	}
 	rcu_assign_pointer(rxq->xdp_prog, pair->cdev->xdp_prog);
-	pair->cdev->dp->rx_fill(rxq);
 	pair->rxq = rxq;
 	pair->txq_done = txq;
 	return 0;
@@ -344,10 +339,10 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
  */
 void ceth_pair_go(struct ceth_pair *pair)
 {
+	pair->cdev->dp->rx_fill(pair->rxq);
 	ceth_pool_link_napi(pair->rxq->pool, &pair->napi);
 	napi_enable_locked(&pair->napi);
 	pair->running = true;
-	pair->cdev->dp->rx_kick(pair->rxq);
 
 	netdev_tx_reset_queue(pair->netq);
 	__netif_tx_lock_bh(pair->netq);

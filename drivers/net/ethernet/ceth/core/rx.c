@@ -18,32 +18,46 @@ static dma_addr_t ceth_rx_dma(const void *va)
 	return page_pool_get_dma_addr(page) + (va - page_address(page));
 }
 
+static void ceth_rx_count(struct ceth_rxq *rxq, u64 *counter)
+{
+	u64_stats_update_begin(&rxq->stats->syncp);
+	(*counter)++;
+	u64_stats_update_end(&rxq->stats->syncp);
+}
+
 /**
- * ceth_rx_alloc() - a fresh buffer
+ * ceth_rx_alloc() - fresh buffers, on the stack of spare ones
  * @rxq: the queue
- * @buf: filled in
+ * @n: how many
  *
  * Context: NAPI of the pair, or the queue is not running.
- * Return: there was memory; if not, it is counted.
+ * Return: how many there were memory for; if fewer, it is counted.
  */
-bool ceth_rx_alloc(struct ceth_rxq *rxq, struct ceth_rx_buf *buf)
+u32 ceth_rx_alloc(struct ceth_rxq *rxq, u32 n)
 {
-	unsigned int off = 0;
-	struct page *page;
+	struct ceth_rx_buf *buf = &rxq->spare[rxq->n_spare];
+	u32 i, room = rxq->size - rxq->n_spare;
+	struct page_pool *pool = rxq->pool;
 
-	if (rxq->frame_sz == PAGE_SIZE)
-		page = page_pool_dev_alloc_pages(rxq->pool);
-	else
-		page = page_pool_dev_alloc_frag(rxq->pool, &off, rxq->frame_sz);
-	if (unlikely(!page)) {
-		u64_stats_update_begin(&rxq->stats->syncp);
-		rxq->stats->alloc_fail++;
-		u64_stats_update_end(&rxq->stats->syncp);
-		return false;
+	n = min(n, room);
+	for (i = 0; i < n; i++, buf++) {
+		unsigned int off = 0;
+		struct page *page;
+
+		if (likely(rxq->frame_sz == PAGE_SIZE))
+			page = page_pool_dev_alloc_pages(pool);
+		else
+			page = page_pool_dev_alloc_frag(pool, &off,
+							rxq->frame_sz);
+		if (unlikely(!page)) {
+			ceth_rx_count(rxq, &rxq->stats->alloc_fail);
+			break;
+		}
+		buf->va = page_address(page) + off;
+		buf->dma = page_pool_get_dma_addr(page) + off;
 	}
-	buf->va = page_address(page) + off;
-	buf->dma = page_pool_get_dma_addr(page) + off;
-	return true;
+	rxq->n_spare += i;
+	return i;
 }
 EXPORT_SYMBOL_GPL(ceth_rx_alloc);
 
@@ -58,33 +72,25 @@ void ceth_rx_put(struct ceth_rxq *rxq, void *va)
 }
 EXPORT_SYMBOL_GPL(ceth_rx_put);
 
-static void ceth_rx_count(struct ceth_rxq *rxq, u64 *counter)
-{
-	u64_stats_update_begin(&rxq->stats->syncp);
-	(*counter)++;
-	u64_stats_update_end(&rxq->stats->syncp);
-}
-
 /**
- * ceth_rx_bad() - a completion that names no buffer of the device's
+ * ceth_rx_bad() - a completion that names no buffer of the device's, or with a
+ *	length that no buffer has
  * @rxq: the queue
- * @c: the completion
+ * @id: as the device says
  *
- * A known buffer with an impossible length stays with the device's id: it is
- * posted again. Anything else costs an id, which the reset that follows brings
- * back.
+ * A known buffer is posted again. Anything else costs an id, which the restart
+ * that follows brings back.
  */
-void ceth_rx_bad(struct ceth_rxq *rxq, struct ceth_rx_cmpl *c)
+void ceth_rx_bad(struct ceth_rxq *rxq, u32 id)
 {
 	struct ceth_rx_buf *buf;
 
-	if (c->id < rxq->size && rxq->bufs[c->id].va) {
-		buf = &rxq->bufs[c->id];
+	if (id < rxq->size && rxq->bufs[id].va) {
+		buf = &rxq->bufs[id];
 		ceth_rx_spare(rxq, buf->va, buf->dma);
 		buf->va = NULL;
-		rxq->free_ids[rxq->n_free++] = c->id;
+		rxq->free_ids[rxq->n_free++] = id;
 	}
-	c->va = NULL;
 	ceth_rx_count(rxq, &rxq->stats->drop_desc);
 	/* The rest of a frame of several buffers can not be told any more. */
 	if (rxq->frame.left)
@@ -278,7 +284,7 @@ void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 	struct xdp_buff *xdp = &rxq->frame.xdp;
 
 	if (!n_bufs || n_bufs > CETH_RX_MAX_BUFS ||
-	    c->len < rxq->prefix + ETH_HLEN) {
+	    c->len < rxq->min_len) {
 		ceth_rx_spare(rxq, c->va, rxq->bufs[c->id].dma);
 		ceth_rx_bad_frame(rxq, c);
 		return;

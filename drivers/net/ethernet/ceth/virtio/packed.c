@@ -19,51 +19,91 @@
 #define CVIO_USED	BIT(VRING_PACKED_DESC_F_USED)
 
 /* The word behind the address: len, id << 32, flags << 48. */
-static __always_inline __le64 *cvio_packed_word(struct cvio_vq *vq, u16 slot)
+static __always_inline __le64 *cvio_packed_word(struct vring_packed_desc *d)
 {
-	return (__force __le64 *)&vq->ring[slot].len;
+	return (__force __le64 *)&d->len;
 }
 
-/* A slot is used when both bits equal the wrap counter (2.8.1). */
-static __always_inline bool cvio_packed_is_used(const struct cvio_vq *vq,
-						u16 flags)
+/* Flags of a slot that is used: both bits equal the wrap counter (2.8.1). */
+static __always_inline u16 cvio_packed_used_flags(const struct cvio_vq *vq)
 {
-	u16 want = vq->used_wrap ? CVIO_AVAIL | CVIO_USED : 0;
-
-	return (flags & (CVIO_AVAIL | CVIO_USED)) == want;
+	return vq->used_wrap ? CVIO_AVAIL | CVIO_USED : 0;
 }
 
-static __always_inline void cvio_packed_used_advance(struct cvio_vq *vq, u16 n)
+static __always_inline void cvio_packed_open(struct cvio_vq *vq,
+					     struct ceth_cursor *cur, u32 max)
 {
-	u32 slot = vq->used_idx + n;
+	cur->ring = vq->ring;
+	cur->idx = vq->used_idx;
+	cur->end = max;
+	cur->mask = vq->size;
+	cur->flags = cvio_packed_used_flags(vq);
+}
 
-	if (slot >= vq->size) {
-		slot -= vq->size;
-		vq->used_wrap = !vq->used_wrap;
+/* Is the next slot used? */
+static __always_inline bool cvio_packed_next(struct ceth_cursor *cur, u64 *word)
+{
+	struct vring_packed_desc *d = cur->ring;
+
+	*word = le64_to_cpu(READ_ONCE(*cvio_packed_word(&d[cur->idx])));
+	return ((*word >> 48) & (CVIO_AVAIL | CVIO_USED)) == cur->flags;
+}
+
+static __always_inline void cvio_packed_advance(struct ceth_cursor *cur, u32 n)
+{
+	cur->idx += n;
+	if (unlikely(cur->idx >= cur->mask)) {
+		cur->idx -= cur->mask;
+		cur->flags ^= CVIO_AVAIL | CVIO_USED;
 	}
-	vq->used_idx = slot;
 }
 
-static __always_inline void cvio_packed_desc(struct cvio_vq *vq, dma_addr_t dma,
-					     u32 len, u16 id, u16 flags)
+static __always_inline void cvio_packed_close(struct cvio_vq *vq,
+					      struct ceth_cursor *cur)
 {
-	struct vring_packed_desc *d = &vq->ring[vq->avail_idx];
+	vq->used_idx = cur->idx;
+	vq->used_wrap = cur->flags;
+	dma_rmb();
+}
 
-	flags |= vq->avail_flags;
+static __always_inline void cvio_packed_post_open(struct cvio_vq *vq,
+						  struct ceth_cursor *cur)
+{
+	cur->ring = vq->ring;
+	cur->idx = vq->avail_idx;
+	cur->mask = vq->size;
+	cur->flags = vq->avail_flags;
+	cur->end = vq->pending;
+}
+
+static __always_inline void cvio_packed_post(struct cvio_vq *vq,
+					     struct ceth_cursor *cur,
+					     dma_addr_t dma, u32 len, u16 id,
+					     u16 flags)
+{
+	struct vring_packed_desc *d = cur->ring;
+
+	d += cur->idx;
+	flags |= cur->flags;
 	d->addr = cpu_to_le64(dma);
-	if (vq->pending++) {
-		*cvio_packed_word(vq, vq->avail_idx) =
+	if (likely(cur->end++)) {
+		*cvio_packed_word(d) =
 			cpu_to_le64(len | (u64)id << 32 | (u64)flags << 48);
 	} else {
 		d->len = cpu_to_le32(len);
 		d->id = cpu_to_le16(id);
-		vq->flushed = vq->avail_idx;
+		vq->flushed = cur->idx;
 		vq->flushed_flags = flags;
 	}
-	if (++vq->avail_idx == vq->size) {
-		vq->avail_idx = 0;
-		vq->avail_flags ^= CVIO_AVAIL | CVIO_USED;
-	}
+	cvio_packed_advance(cur, 1);
+}
+
+static __always_inline void cvio_packed_post_close(struct cvio_vq *vq,
+						   struct ceth_cursor *cur)
+{
+	vq->avail_idx = cur->idx;
+	vq->avail_flags = cur->flags;
+	vq->pending = cur->end;
 }
 
 static __always_inline bool cvio_packed_flush(struct cvio_vq *vq)
@@ -96,35 +136,55 @@ static __always_inline bool cvio_packed_flush(struct cvio_vq *vq)
 	return ring;
 }
 
-static __always_inline u32 cvio_packed_rx_peek(struct ceth_rxq *rxq,
-					       struct ceth_rx_cmpl *c, u32 max)
+static __always_inline void cvio_packed_rx_open(struct ceth_rxq *rxq,
+						struct ceth_cursor *cur,
+						u32 max)
 {
-	struct cvio_vq *vq = ceth_rxq_priv(rxq);
-	u32 n;
-
-	for (n = 0; n < max; n++) {
-		u64 word = le64_to_cpu(READ_ONCE(*cvio_packed_word(vq, vq->used_idx)));
-
-		if (!cvio_packed_is_used(vq, word >> 48))
-			break;
-		c[n].len = word;
-		c[n].id = (u16)(word >> 32);
-		cvio_packed_used_advance(vq, 1);
-	}
-	dma_rmb();
-	return n;
+	cvio_packed_open(ceth_rxq_priv(rxq), cur, max);
 }
 
-static __always_inline void cvio_packed_rx_post(struct ceth_rxq *rxq, u16 id,
+static __always_inline bool cvio_packed_rx_next(struct ceth_rxq *rxq,
+						struct ceth_cursor *cur,
+						struct ceth_rx_cmpl *c)
+{
+	u64 word;
+
+	if (!cur->end || !cvio_packed_next(cur, &word))
+		return false;
+	cur->end--;
+	c->len = word;
+	c->id = (u16)(word >> 32);
+	cvio_packed_advance(cur, 1);
+	return true;
+}
+
+static __always_inline void cvio_packed_rx_close(struct ceth_rxq *rxq,
+						 struct ceth_cursor *cur)
+{
+	cvio_packed_close(ceth_rxq_priv(rxq), cur);
+}
+
+static __always_inline void cvio_packed_rx_post_open(struct ceth_rxq *rxq,
+						     struct ceth_cursor *cur)
+{
+	cvio_packed_post_open(ceth_rxq_priv(rxq), cur);
+}
+
+static __always_inline void cvio_packed_rx_post(struct ceth_rxq *rxq,
+						struct ceth_cursor *cur, u16 id,
 						dma_addr_t dma)
 {
-	cvio_packed_desc(ceth_rxq_priv(rxq), dma, rxq->buf_len, id,
+	cvio_packed_post(ceth_rxq_priv(rxq), cur, dma, rxq->buf_len, id,
 			 VRING_DESC_F_WRITE);
 }
 
-static __always_inline void cvio_packed_rx_flush(struct ceth_rxq *rxq)
+static __always_inline void cvio_packed_rx_flush(struct ceth_rxq *rxq,
+						 struct ceth_cursor *cur)
 {
-	cvio_packed_flush(ceth_rxq_priv(rxq));
+	struct cvio_vq *vq = ceth_rxq_priv(rxq);
+
+	cvio_packed_post_close(vq, cur);
+	cvio_packed_flush(vq);
 }
 
 static __always_inline void
@@ -132,13 +192,16 @@ cvio_packed_tx_post(struct ceth_txq *txq, const struct ceth_tx_seg *segs, u32 n,
 		    const struct ceth_tx_meta *meta, void *prefix)
 {
 	struct cvio_vq *vq = ceth_txq_priv(txq);
+	struct ceth_cursor cur;
 	u32 i;
 
 	cvio_tx_header(txq, meta, prefix);
+	cvio_packed_post_open(vq, &cur);
 	for (i = 0; i < n - 1; i++)
-		cvio_packed_desc(vq, segs[i].dma, segs[i].len, segs[0].id,
+		cvio_packed_post(vq, &cur, segs[i].dma, segs[i].len, segs[0].id,
 				 VRING_DESC_F_NEXT);
-	cvio_packed_desc(vq, segs[i].dma, segs[i].len, segs[0].id, 0);
+	cvio_packed_post(vq, &cur, segs[i].dma, segs[i].len, segs[0].id, 0);
+	cvio_packed_post_close(vq, &cur);
 }
 
 static __always_inline bool cvio_packed_tx_flush(struct ceth_txq *txq)
@@ -146,25 +209,33 @@ static __always_inline bool cvio_packed_tx_flush(struct ceth_txq *txq)
 	return cvio_packed_flush(ceth_txq_priv(txq));
 }
 
+static __always_inline void cvio_packed_tx_open(struct ceth_txq *txq,
+						struct ceth_cursor *cur)
+{
+	cvio_packed_open(ceth_txq_priv(txq), cur, txq->size);
+}
+
 /* The device writes one used descriptor for a chain, and leaves the slots of
  * the rest as they are (2.8.6): how many there are only we know.
  */
-static __always_inline u32 cvio_packed_tx_peek(struct ceth_txq *txq, u32 *ids,
-					       u32 max)
+static __always_inline bool cvio_packed_tx_next(struct ceth_txq *txq,
+						struct ceth_cursor *cur,
+						u32 *id)
 {
-	struct cvio_vq *vq = ceth_txq_priv(txq);
-	u32 n;
+	u64 word;
 
-	for (n = 0; n < max; n++) {
-		u64 word = le64_to_cpu(READ_ONCE(*cvio_packed_word(vq, vq->used_idx)));
+	if (!cur->end || !cvio_packed_next(cur, &word))
+		return false;
+	cur->end--;
+	*id = (u16)(word >> 32);
+	cvio_packed_advance(cur, ceth_tx_segs(txq, *id) ?: 1);
+	return true;
+}
 
-		if (!cvio_packed_is_used(vq, word >> 48))
-			break;
-		ids[n] = (u16)(word >> 32);
-		cvio_packed_used_advance(vq, ceth_tx_segs(txq, ids[n]) ?: 1);
-	}
-	dma_rmb();
-	return n;
+static __always_inline void cvio_packed_tx_close(struct ceth_txq *txq,
+						 struct ceth_cursor *cur)
+{
+	cvio_packed_close(ceth_txq_priv(txq), cur);
 }
 
 static __always_inline void cvio_packed_irq_disarm(struct ceth_pair *pair)
@@ -201,7 +272,9 @@ static __always_inline void cvio_packed_ask(struct cvio_vq *vq, u16 skip)
 
 static __always_inline bool cvio_packed_more(struct cvio_vq *vq)
 {
-	return cvio_packed_is_used(vq, le16_to_cpu(READ_ONCE(vq->ring[vq->used_idx].flags)));
+	u16 flags = le16_to_cpu(READ_ONCE(vq->ring[vq->used_idx].flags));
+
+	return (flags & (CVIO_AVAIL | CVIO_USED)) == cvio_packed_used_flags(vq);
 }
 
 static __always_inline bool cvio_packed_irq_arm(struct ceth_pair *pair)
@@ -216,23 +289,22 @@ static __always_inline bool cvio_packed_irq_arm(struct ceth_pair *pair)
 	return cvio_packed_more(rx) || cvio_packed_more(tx);
 }
 
-static __always_inline void cvio_packed_rx_repost(struct ceth_rxq *rxq, u16 id,
-						  dma_addr_t dma)
-{
-	cvio_packed_rx_post(rxq, id, dma);
-}
-
 static const struct ceth_dp_ops cvio_packed_ops = {
-	.rx_peek		= cvio_packed_rx_peek,
+	.rx_open		= cvio_packed_rx_open,
+	.rx_next		= cvio_packed_rx_next,
+	.rx_close		= cvio_packed_rx_close,
 	.rx_begin		= cvio_rx_begin,
 	.rx_csum_partial	= cvio_rx_csum_partial,
 	.rx_meta		= cvio_rx_meta,
+	.rx_post_open		= cvio_packed_rx_post_open,
 	.rx_post		= cvio_packed_rx_post,
-	.rx_repost		= cvio_packed_rx_repost,
+	.rx_repost		= cvio_packed_rx_post,
 	.rx_flush		= cvio_packed_rx_flush,
 	.tx_post		= cvio_packed_tx_post,
 	.tx_flush		= cvio_packed_tx_flush,
-	.tx_peek		= cvio_packed_tx_peek,
+	.tx_open		= cvio_packed_tx_open,
+	.tx_next		= cvio_packed_tx_next,
+	.tx_close		= cvio_packed_tx_close,
 	.irq_disarm		= cvio_packed_irq_disarm,
 	.irq_arm		= cvio_packed_irq_arm,
 };

@@ -5,16 +5,15 @@
 #ifndef _CETH_VIRTIO_RING_H
 #define _CETH_VIRTIO_RING_H
 
+#include <linux/unaligned.h>
+
 #include "virtio.h"
 
-/* Words of &struct ceth_rx_info: the header as three little-endian words, and
- * its two words of the hash report.
- */
+/* Words of &struct ceth_rx_info. */
 enum {
-	CVIO_W_FLAGS,		/* flags, gso_type << 8, hdr_len << 16 */
-	CVIO_W_GSO,		/* gso_size, csum_start << 16 */
-	CVIO_W_CSUM,		/* csum_offset, num_buffers << 16 */
-	CVIO_W_HASH,		/* hash_value, hash_report << 32 */
+	CVIO_W_HDR,	/* flags, gso_type, hdr_len, gso_size, csum_start */
+	CVIO_W_CSUM,	/* csum_offset, num_buffers << 16 */
+	CVIO_W_HASH,	/* hash_value, hash_report << 32 */
 };
 
 static __always_inline u32 cvio_rx_begin(struct ceth_rxq *rxq,
@@ -23,21 +22,24 @@ static __always_inline u32 cvio_rx_begin(struct ceth_rxq *rxq,
 					 struct ceth_rx_info *info)
 {
 	const struct cvio_vq *vq = ceth_rxq_priv(rxq);
-	const __le32 *hdr = prefix;
 
-	info->w[CVIO_W_FLAGS] = le32_to_cpu(READ_ONCE(hdr[0]));
-	info->w[CVIO_W_GSO] = le32_to_cpu(READ_ONCE(hdr[1]));
-	info->w[CVIO_W_CSUM] = le32_to_cpu(READ_ONCE(hdr[2]));
-	if (vq->hash)
-		info->w[CVIO_W_HASH] = le32_to_cpu(READ_ONCE(hdr[3])) |
-			(u64)le32_to_cpu(READ_ONCE(hdr[4])) << 32;
-	/* Without mergeable buffers the field may hold anything. */
-	return likely(vq->mergeable) ? info->w[CVIO_W_CSUM] >> 16 : 1;
+	/* Each part by one load: it may change under our eyes. */
+	info->w[CVIO_W_HDR] = get_unaligned_le64(prefix);
+	info->w[CVIO_W_CSUM] = get_unaligned_le32(prefix + 8);
+	barrier();
+	if (unlikely(vq->rx_odd)) {
+		if (vq->hash)
+			info->w[CVIO_W_HASH] = get_unaligned_le64(prefix + 12);
+		/* Without mergeable buffers the field may hold anything. */
+		if (!vq->mergeable)
+			return 1;
+	}
+	return info->w[CVIO_W_CSUM] >> 16;
 }
 
 static __always_inline bool cvio_rx_csum_partial(const struct ceth_rx_info *info)
 {
-	return info->w[CVIO_W_FLAGS] & VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	return info->w[CVIO_W_HDR] & VIRTIO_NET_HDR_F_NEEDS_CSUM;
 }
 
 static __always_inline void cvio_rx_meta(const struct ceth_rxq *rxq,
@@ -45,13 +47,13 @@ static __always_inline void cvio_rx_meta(const struct ceth_rxq *rxq,
 					 struct ceth_rx_meta *meta)
 {
 	const struct cvio_vq *vq = ceth_rxq_priv(rxq);
-	u32 flags = info->w[CVIO_W_FLAGS];
+	u64 flags = info->w[CVIO_W_HDR];
 	u8 gso = flags >> 8, report;
 
 	meta->flags = 0;
 	if (flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
 		meta->flags |= CETH_RX_CSUM_PARTIAL;
-		meta->csum_start = info->w[CVIO_W_GSO] >> 16;
+		meta->csum_start = flags >> 48;
 		meta->csum_offset = info->w[CVIO_W_CSUM];
 	} else if (flags & VIRTIO_NET_HDR_F_DATA_VALID) {
 		meta->flags |= CETH_RX_CSUM_OK;
@@ -59,7 +61,7 @@ static __always_inline void cvio_rx_meta(const struct ceth_rxq *rxq,
 
 	if (unlikely(gso != VIRTIO_NET_HDR_GSO_NONE)) {
 		meta->gso_ecn = gso & VIRTIO_NET_HDR_GSO_ECN;
-		meta->gso_size = info->w[CVIO_W_GSO];
+		meta->gso_size = flags >> 32;
 		switch (gso & ~VIRTIO_NET_HDR_GSO_ECN) {
 		case VIRTIO_NET_HDR_GSO_TCPV4:
 			meta->gso_type = SKB_GSO_TCPV4;

@@ -7,8 +7,8 @@
  * entry in the available ring.
  *
  * Barriers: descriptor and ring entry before avail->idx (dma_wmb in
- * cvio_split_flush); used->idx before the used entries (dma_rmb in
- * cvio_split_used); avail->idx before reading whether the device wants a
+ * cvio_split_flush); used->idx before the used entries and
+ * what they vouch for (dma_rmb in cvio_split_open); avail->idx before reading whether the device wants a
  * doorbell, and the event index before reading used->idx again (mb).
  */
 #include "ring.h"
@@ -18,22 +18,24 @@ static __always_inline u16 cvio_split_idx(const struct cvio_vq *vq)
 	return __virtio16_to_cpu(true, READ_ONCE(vq->used->idx));
 }
 
-/* Completions that may be read, at most @max. */
-static __always_inline u32 cvio_split_used(struct cvio_vq *vq, u32 max)
+static __always_inline void cvio_split_open(struct cvio_vq *vq,
+					    struct ceth_cursor *cur, u32 max)
 {
-	u32 n = (u16)(cvio_split_idx(vq) - vq->used_idx);
+	u16 n = cvio_split_idx(vq) - vq->used_idx;
 
-	if (!n)
-		return 0;
 	dma_rmb();
-	return min(n, max);
+	cur->ring = vq->used->ring;
+	cur->mask = vq->mask;
+	cur->idx = vq->used_idx;
+	cur->end = cur->idx + min_t(u32, n, max);
 }
 
 /* Id in the low, length in the high half: read at once. */
-static __always_inline u64 cvio_split_elem(const struct cvio_vq *vq, u16 idx)
+static __always_inline u64 cvio_split_next(struct ceth_cursor *cur)
 {
-	return le64_to_cpu(READ_ONCE(*(__force const __le64 *)
-				     &vq->used->ring[idx & vq->mask]));
+	const __le64 *elem = cur->ring;
+
+	return le64_to_cpu(READ_ONCE(elem[cur->idx++ & cur->mask]));
 }
 
 static __always_inline void cvio_split_avail(struct cvio_vq *vq, u16 id)
@@ -81,41 +83,69 @@ static __always_inline void cvio_split_desc(struct cvio_vq *vq, u16 id,
 	d->next = __cpu_to_virtio16(true, next);
 }
 
-static __always_inline u32 cvio_split_rx_peek(struct ceth_rxq *rxq,
-					      struct ceth_rx_cmpl *c, u32 max)
+static __always_inline void cvio_split_rx_open(struct ceth_rxq *rxq,
+					       struct ceth_cursor *cur, u32 max)
 {
-	struct cvio_vq *vq = ceth_rxq_priv(rxq);
-	u32 i, n = cvio_split_used(vq, max);
-	u16 idx = vq->used_idx;
-
-	for (i = 0; i < n; i++) {
-		u64 elem = cvio_split_elem(vq, idx++);
-
-		c[i].id = elem;
-		c[i].len = elem >> 32;
-	}
-	vq->used_idx = idx;
-	return n;
+	cvio_split_open(ceth_rxq_priv(rxq), cur, max);
 }
 
-static __always_inline void cvio_split_rx_post(struct ceth_rxq *rxq, u16 id,
+static __always_inline bool cvio_split_rx_next(struct ceth_rxq *rxq,
+					       struct ceth_cursor *cur,
+					       struct ceth_rx_cmpl *c)
+{
+	u64 elem;
+
+	if (cur->idx == cur->end)
+		return false;
+	elem = cvio_split_next(cur);
+	c->id = elem;
+	c->len = elem >> 32;
+	return true;
+}
+
+static __always_inline void cvio_split_rx_close(struct ceth_rxq *rxq,
+						struct ceth_cursor *cur)
+{
+	struct cvio_vq *vq = ceth_rxq_priv(rxq);
+
+	vq->used_idx = cur->idx;
+}
+
+static __always_inline void cvio_split_rx_post_open(struct ceth_rxq *rxq,
+						    struct ceth_cursor *cur)
+{
+	struct cvio_vq *vq = ceth_rxq_priv(rxq);
+
+	cur->ring = vq->avail->ring;
+	cur->idx = vq->avail_idx;
+	cur->mask = vq->mask;
+}
+
+static __always_inline void cvio_split_rx_repost(struct ceth_rxq *rxq,
+						 struct ceth_cursor *cur,
+						 u16 id, dma_addr_t dma)
+{
+	__virtio16 *ring = cur->ring;
+
+	ring[cur->idx++ & cur->mask] = __cpu_to_virtio16(true, id);
+}
+
+static __always_inline void cvio_split_rx_post(struct ceth_rxq *rxq,
+					       struct ceth_cursor *cur, u16 id,
 					       dma_addr_t dma)
 {
+	cvio_split_desc(ceth_rxq_priv(rxq), id, dma, rxq->buf_len,
+			VRING_DESC_F_WRITE, 0);
+	cvio_split_rx_repost(rxq, cur, id, dma);
+}
+
+static __always_inline void cvio_split_rx_flush(struct ceth_rxq *rxq,
+						struct ceth_cursor *cur)
+{
 	struct cvio_vq *vq = ceth_rxq_priv(rxq);
 
-	cvio_split_desc(vq, id, dma, rxq->buf_len, VRING_DESC_F_WRITE, 0);
-	cvio_split_avail(vq, id);
-}
-
-static __always_inline void cvio_split_rx_repost(struct ceth_rxq *rxq, u16 id,
-						 dma_addr_t dma)
-{
-	cvio_split_avail(ceth_rxq_priv(rxq), id);
-}
-
-static __always_inline void cvio_split_rx_flush(struct ceth_rxq *rxq)
-{
-	cvio_split_flush(ceth_rxq_priv(rxq));
+	vq->avail_idx = cur->idx;
+	cvio_split_flush(vq);
 }
 
 static __always_inline void
@@ -138,17 +168,27 @@ static __always_inline bool cvio_split_tx_flush(struct ceth_txq *txq)
 	return cvio_split_flush(ceth_txq_priv(txq));
 }
 
-static __always_inline u32 cvio_split_tx_peek(struct ceth_txq *txq, u32 *ids,
-					      u32 max)
+static __always_inline void cvio_split_tx_open(struct ceth_txq *txq,
+					       struct ceth_cursor *cur)
+{
+	cvio_split_open(ceth_txq_priv(txq), cur, txq->size);
+}
+
+static __always_inline bool cvio_split_tx_next(struct ceth_txq *txq,
+					       struct ceth_cursor *cur, u32 *id)
+{
+	if (cur->idx == cur->end)
+		return false;
+	*id = cvio_split_next(cur);
+	return true;
+}
+
+static __always_inline void cvio_split_tx_close(struct ceth_txq *txq,
+						struct ceth_cursor *cur)
 {
 	struct cvio_vq *vq = ceth_txq_priv(txq);
-	u32 i, n = cvio_split_used(vq, max);
-	u16 idx = vq->used_idx;
 
-	for (i = 0; i < n; i++)
-		ids[i] = cvio_split_elem(vq, idx++);
-	vq->used_idx = idx;
-	return n;
+	vq->used_idx = cur->idx;
 }
 
 /* With event indexes an interrupt comes only where one was asked for. */
@@ -189,16 +229,21 @@ static __always_inline bool cvio_split_irq_arm(struct ceth_pair *pair)
 }
 
 static const struct ceth_dp_ops cvio_split_ops = {
-	.rx_peek		= cvio_split_rx_peek,
+	.rx_open		= cvio_split_rx_open,
+	.rx_next		= cvio_split_rx_next,
+	.rx_close		= cvio_split_rx_close,
 	.rx_begin		= cvio_rx_begin,
 	.rx_csum_partial	= cvio_rx_csum_partial,
 	.rx_meta		= cvio_rx_meta,
+	.rx_post_open		= cvio_split_rx_post_open,
 	.rx_post		= cvio_split_rx_post,
 	.rx_repost		= cvio_split_rx_repost,
 	.rx_flush		= cvio_split_rx_flush,
 	.tx_post		= cvio_split_tx_post,
 	.tx_flush		= cvio_split_tx_flush,
-	.tx_peek		= cvio_split_tx_peek,
+	.tx_open		= cvio_split_tx_open,
+	.tx_next		= cvio_split_tx_next,
+	.tx_close		= cvio_split_tx_close,
 	.irq_disarm		= cvio_split_irq_disarm,
 	.irq_arm		= cvio_split_irq_arm,
 };

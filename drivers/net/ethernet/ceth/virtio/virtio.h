@@ -46,6 +46,7 @@
  * @notify_data: VIRTIO_F_NOTIFICATION_DATA is negotiated
  * @hash: receive: VIRTIO_NET_F_HASH_REPORT is negotiated
  * @mergeable: receive: VIRTIO_NET_F_MRG_RXBUF is negotiated
+ * @rx_odd: @hash or not @mergeable
  * @index: virtqueue number
  * @notify: doorbell; NULL: stopped
  * @doorbell: where it is mapped
@@ -81,6 +82,7 @@ struct cvio_vq {
 	bool notify_data;
 	bool hash;
 	bool mergeable;
+	bool rx_odd;
 	u16 index;
 	void __iomem *notify;
 

@@ -61,6 +61,7 @@ int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
 	vq->notify_data = cvio_has(v, VIRTIO_F_NOTIFICATION_DATA);
 	vq->hash = cvio_has(v, VIRTIO_NET_F_HASH_REPORT);
 	vq->mergeable = cvio_has(v, VIRTIO_NET_F_MRG_RXBUF);
+	vq->rx_odd = vq->hash || !vq->mergeable;
 	return 0;
 }
 
