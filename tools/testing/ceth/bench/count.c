@@ -312,13 +312,14 @@ void count_end(FILE *out)
 		for (i = 0; i < n_blocks; i++) {
 			struct tally *t = &counts[c][i];
 
+			if (!t->insns && !t->steps)
+				continue;
+			fprintf(out, "%lx %u %lu", blocks[i]->va,
+				blocks[i]->insns, t->insns);
 			if (t->steps)
-				fprintf(out, "%lx %lu %lu %s\n",
-					blocks[i]->va, t->insns, t->steps,
+				fprintf(out, " %lu %s", t->steps,
 					blocks[i]->fills ? "fill" : "copy");
-			else if (t->insns)
-				fprintf(out, "%lx %lu\n", blocks[i]->va,
-					t->insns);
+			fputc('\n', out);
 		}
 	}
 	for (i = 0; i < n_polls; i++)

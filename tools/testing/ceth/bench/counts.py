@@ -59,6 +59,11 @@ class Symbols:
         self.addresses = [e[0] for e in entries]
         self.names = [(e[1], e[2]) for e in entries]
 
+    def address(self, name: str) -> int | None:
+        """Where a function begins."""
+        found = [a for a, (n, _) in zip(self.addresses, self.names) if n == name]
+        return found[0] if found else None
+
     def at(self, va: int) -> tuple[str, str]:
         """Name and module of the function that an address is in."""
         i = bisect.bisect_right(self.addresses, va) - 1
@@ -69,12 +74,15 @@ class Symbols:
 class ClassCount:
     """What one class of a window executed."""
 
+    # by address and length in instructions
+    blocks: Counter[tuple[int, int]] = field(default_factory=Counter)
     symbols: Counter[tuple[str, str]] = field(default_factory=Counter)
     filled: Counter[tuple[str, str]] = field(default_factory=Counter)
     copied: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, other: ClassCount) -> None:
         """Sum up."""
+        self.blocks.update(other.blocks)
         self.symbols.update(other.symbols)
         self.filled.update(other.filled)
         self.copied.update(other.copied)
@@ -196,10 +204,11 @@ def read(path: Path, symbol_dir: Path) -> list[Reading]:
             readings.append(reading)
             reading = None
         elif word != "note":
-            symbol = names.at(int(word, 16))
-            fields = rest.split()
-            count.symbols[symbol] += int(fields[0])
-            if len(fields) == 3:
-                steps = count.filled if fields[2] == "fill" else count.copied
-                steps[symbol] += int(fields[1])
+            va, fields = int(word, 16), rest.split()
+            symbol, executed = names.at(va), int(fields[1])
+            count.symbols[symbol] += executed
+            count.blocks[va, int(fields[0])] += executed
+            if len(fields) == 4:
+                steps = count.filled if fields[3] == "fill" else count.copied
+                steps[symbol] += int(fields[2])
     return readings

@@ -26,9 +26,9 @@
  * A window of the output file:
  *	window LABEL
  *	class NAME
- *	ADDRESS INSTRUCTIONS [STEPS fill|copy]	block by block
- *	poll RETURNED INSTRUCTIONS		every poll of the driver's
- *	dropped COUNT				events that did not fit: 0
+ *	ADDRESS LENGTH EXECUTED [STEPS fill|copy]	by block, in instructions
+ *	poll RETURNED EXECUTED				every poll of the driver's
+ *	dropped COUNT					events that did not fit: 0
  *	end TEXT
  *
  * The guest commands the plugin by executing
