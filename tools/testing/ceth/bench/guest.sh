@@ -146,7 +146,7 @@ attach()
 	fi
 }
 
-# Hold a receiver back for 10 ms after each round of polls, so that packets
+# Hold a receiver back for 20 ms after each round of polls, so that packets
 # gather in the ring and every poll is a full one.
 hold()
 {
@@ -159,16 +159,16 @@ hold()
 	# Some emulated devices interrupt although they are masked; not often, then.
 	[ "$2" = 0 ] || ethtool -C "$1" rx-usecs 10000 > /dev/null 2>&1
 	echo "$2" > "/sys/class/net/$1/napi_defer_hard_irqs"
-	echo $(($2 ? 10000000 : 0)) > "/sys/class/net/$1/gro_flush_timeout"
+	echo $(($2 ? 20000000 : 0)) > "/sys/class/net/$1/gro_flush_timeout"
 	sleep 0.05
 }
 
 # --- paths --------------------------------------------------------------------
 
-# blast COUNT [PAUSE]: in rounds that fit into the smallest ring, twice
+# blast COUNT [PAUSE]: in rounds that fit into the smallest ring
 blast()
 {
-	in_peer $helper blast gen "$PEER0_MAC" "$DUT0_MAC" "$1" 128 "${2:-0}" ||
+	in_peer $helper blast gen "$PEER0_MAC" "$DUT0_MAC" "$1" 192 "${2:-0}" ||
 		fail "cannot send"
 }
 
@@ -234,8 +234,8 @@ run_path()
 	case $2 in
 	xdp_drop | xdp_pass | rx_stack) receive "$label" 0 ;;
 	# Not more at once than the transmit ring takes, or frames are dropped.
-	xdp_tx) receive "$label" 12000 peer_counter gen rx_packets ;;
-	xdp_redirect) receive "$label" 12000 peer_counter sink rx_packets ;;
+	xdp_tx) receive "$label" 22000 peer_counter gen rx_packets ;;
+	xdp_redirect) receive "$label" 22000 peer_counter sink rx_packets ;;
 	tx_pktgen) window "$label" "sent=$packets" pktgen ;;
 	tx_udp) window "$label" "sent=$packets" taskset -c 1 $helper udp $nobody_ip $packets ;;
 	tcp_rx) window "$label" "mb=$megabytes" tcp_in $megabytes ;;
