@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Numbered frames sent in the background while something changes.
+
+Two processes, because sender and receiver have to go on while the test waits
+for the kernel; they meet again at stop(), which says what became of each frame.
+"""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing as mp
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from .env import End
+from .frames import Capture, Kind, Tally, raw_socket
+from .tool import Failure, wait_for
+
+_fork = mp.get_context("fork")
+# What sending may answer while a device is being changed, or is gone
+PASSING = {errno.ENETDOWN, errno.ENOBUFS, errno.ENXIO, errno.ENODEV, errno.EAGAIN, errno.EIO}
+
+
+def _orphan_ends() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _send(pipe: Connection, src: End, dst_mac: bytes, kind: Kind, sizes: Sequence[int],
+          rate: int) -> None:
+    _orphan_ends()
+    sock = raw_socket(src)
+    sock.settimeout(1)
+    seq = refused = 0
+    burst = 8
+    due = time.monotonic()
+    while not pipe.poll():
+        for _ in range(burst):
+            try:
+                sock.send(kind.frame(dst_mac, src.mac, seq, sizes[seq % len(sizes)]))
+            except TimeoutError:
+                refused += 1
+                break
+            except OSError as e:
+                if e.errno not in PASSING:
+                    raise
+                refused += 1
+                if e.errno in (errno.ENXIO, errno.ENODEV):
+                    # The device is another one now, under the same name.
+                    sock = _reopen(sock, src)
+                time.sleep(0.01)
+                break
+            seq += 1
+        # No burst makes up for a pause: that would overflow what lies between.
+        due = max(due + burst / rate, time.monotonic() - 0.05)
+        time.sleep(max(0.0, due - time.monotonic()))
+    pipe.send((seq, refused))
+
+
+def _reopen(sock: socket.socket, src: End) -> socket.socket:
+    try:
+        new = raw_socket(src)
+    except OSError:
+        return sock
+    new.settimeout(1)
+    sock.close()
+    return new
+
+
+def _recapture(capture: Capture, dst: End, kind: Kind) -> Capture:
+    """The same, or one on the device that has the name now.
+
+    A device that only went down keeps its socket, and what waits in it.
+    """
+    try:
+        if dst.ifindex == capture.ifindex:
+            return capture
+        new = Capture(dst, kind.ethertype)
+    except OSError:
+        return capture
+    capture.close()
+    return new
+
+
+def _receive(pipe: Connection, dst: End, kind: Kind, progress: Any) -> None:
+    _orphan_ends()
+    tally = Tally(kind)
+    capture = Capture(dst, kind.ethertype)
+    pipe.send("ready")
+    total: int | None = None
+    quiet = looked = time.monotonic()
+    gone = False
+    while True:
+        if total is None and pipe.poll():
+            total = pipe.recv()
+            quiet = time.monotonic()
+        try:
+            data = capture.get()
+        except OSError:
+            data = None
+            gone = True
+        if gone and time.monotonic() - looked > 0.1:
+            looked = time.monotonic()
+            capture = _recapture(capture, dst, kind)
+        if data is not None:
+            gone = False
+            if tally.add(data):
+                progress.value = len(tally.seen)
+                quiet = time.monotonic()
+            continue
+        if total is not None:
+            patience = 0.3 if len(tally.seen) >= total else 5.0
+            if time.monotonic() - quiet > patience:
+                break
+        time.sleep(0.005)
+    pipe.send((tally, capture.overrun()))
+
+
+class Flow:
+    """A stream of numbered frames between two ends."""
+
+    def __init__(self, src: End, dst: End, kind: Kind = Kind(), sizes: Sequence[int] = (60, 1514),
+                 rate: int = 400, dst_mac: bytes = b"") -> None:
+        self.name = f"{src.ifname} to {dst.ifname}"
+        self.rx, theirs = _fork.Pipe()
+        self.progress = _fork.Value("Q", 0, lock=False)
+        self.receiver = _fork.Process(target=_receive, args=(theirs, dst, kind, self.progress),
+                                      daemon=True)
+        self.receiver.start()
+        if not self.rx.poll(30) or self.rx.recv() != "ready":
+            raise Failure(f"{self.name}: no receiver")
+        self.tx, theirs = _fork.Pipe()
+        self.sender = _fork.Process(target=_send, args=(theirs, src, dst_mac or dst.mac, kind, sizes,
+                                                       rate),
+                                    daemon=True)
+        self.sender.start()
+        self.tally: Tally | None = None
+
+    def __enter__(self) -> Flow:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self.sender, self.receiver):
+            if process.is_alive():
+                process.kill()
+            process.join()
+
+    @property
+    def arrived(self) -> int:
+        """Frames that have come so far."""
+        return int(self.progress.value)
+
+    def stop(self) -> Tally:
+        """End it; what became of every frame."""
+        if self.tally is not None:
+            return self.tally
+        try:
+            self.tx.send("stop")
+            if not self.tx.poll(60):
+                raise Failure(f"{self.name}: the sender hangs")
+            sent, refused = self.tx.recv()
+            self.rx.send(sent)
+            if not self.rx.poll(120):
+                raise Failure(f"{self.name}: the receiver hangs")
+            tally, overrun = self.rx.recv()
+        except (EOFError, BrokenPipeError) as e:
+            raise Failure(f"{self.name}: a process of the test died") from e
+        if overrun:
+            raise Failure(f"{self.name}: the test's own socket lost {overrun} frames")
+        tally.sent, tally.refused = sent, refused
+        self.tally = tally
+        self.sender.join()
+        self.receiver.join()
+        return self.tally
+
+
+class Both:
+    """Streams in both directions between a device and its peer."""
+
+    def __init__(self, a: End, b: End, sizes: Sequence[int] = (60, 1514), rate: int = 300,
+                 udp: bool = False, flows: int = 1) -> None:
+        self.flows = [
+            Flow(b, a, Kind(run=21, udp=udp, flows=flows), sizes, rate),
+            Flow(a, b, Kind(run=22, udp=udp, flows=flows), sizes, rate),
+        ]
+
+    def __enter__(self) -> Both:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for flow in self.flows:
+            flow.__exit__(*exc)
+
+    def wait(self, n: int) -> None:
+        """Wait until so many more frames have come, each way."""
+        marks = [flow.arrived + n for flow in self.flows]
+        for flow, mark in zip(self.flows, marks):
+            wait_for(lambda f=flow, m=mark: f.arrived >= m, f"{n} more frames, {flow.name}")
+
+    def demand(self, what: str, loss: bool = False, least: int = 50) -> list[Tally]:
+        """End both; fail on loss, unless that is allowed, and on any damage."""
+        tallies = [flow.stop() for flow in self.flows]
+        for flow, tally in zip(self.flows, tallies):
+            tally.demand(f"{what}, {flow.name}", loss=loss)
+            if len(tally.seen) < least:
+                raise Failure(f"{what}, {flow.name}: hardly any traffic: {tally}")
+        return tallies
