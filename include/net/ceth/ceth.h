@@ -263,8 +263,8 @@ struct ceth_link {
  */
 struct ceth_ops {
 	/**
-	 * @datapath: fast path for this device; read once, at ceth_create()
-	 *	and after each dev_init. Not NULL.
+	 * @datapath: fast path for this device; read once, at ceth_create().
+	 *	Not NULL.
 	 */
 	const struct ceth_datapath *(*datapath)(void *priv);
 	/**

@@ -204,14 +204,19 @@ struct ceth_dp_ops {
 	 */
 	void (*rx_flush)(struct ceth_rxq *rxq, struct ceth_cursor *cur);
 
+	/** @tx_post_open: set @cur to where the next packet goes */
+	void (*tx_post_open)(struct ceth_txq *txq, struct ceth_cursor *cur);
 	/**
 	 * @tx_post: write the descriptors of a packet of @n segments.
 	 *	@prefix is at the first segment's address, &ceth_caps.tx_prefix
 	 *	bytes, to be filled in from @meta (NULL: send as it is). The
 	 *	device must not see the packet before tx_flush.
 	 */
-	void (*tx_post)(struct ceth_txq *txq, const struct ceth_tx_seg *segs,
-			u32 n, const struct ceth_tx_meta *meta, void *prefix);
+	void (*tx_post)(struct ceth_txq *txq, struct ceth_cursor *cur,
+			const struct ceth_tx_seg *segs, u32 n,
+			const struct ceth_tx_meta *meta, void *prefix);
+	/** @tx_post_close: the packets before @cur are written */
+	void (*tx_post_close)(struct ceth_txq *txq, struct ceth_cursor *cur);
 	/**
 	 * @tx_flush: make what was posted visible; doorbell if needed.
 	 *	Return: a doorbell was rung.
@@ -270,12 +275,17 @@ struct ceth_datapath {
  * ceth_poll_tmpl() - NAPI poll of a pair
  * @napi: of the pair
  * @budget: frames to receive at most; 0: only what netpoll may do
+ * @xdp_batch: instance of ceth_rx_xdp_batch()
+ * @stack_batch: instance of ceth_rx_stack_batch()
  * @ops: the backend's
  *
  * Return: work done; @budget when there is more to do.
  */
-static __always_inline int ceth_poll_tmpl(struct napi_struct *napi, int budget,
-					  const struct ceth_dp_ops *ops)
+static __always_inline int
+ceth_poll_tmpl(struct napi_struct *napi, int budget,
+	       void (*xdp_batch)(struct ceth_rx_poll *),
+	       void (*stack_batch)(struct ceth_rx_poll *),
+	       const struct ceth_dp_ops *ops)
 {
 	struct ceth_pair *pair = container_of(napi, struct ceth_pair, napi);
 	bool again;
@@ -285,7 +295,7 @@ static __always_inline int ceth_poll_tmpl(struct napi_struct *napi, int budget,
 	if (unlikely(!budget))
 		return 0;
 
-	done = ceth_rx_poll_tmpl(pair, budget, ops);
+	done = ceth_rx_poll_tmpl(pair, budget, xdp_batch, stack_batch, ops);
 	if (done >= budget || again)
 		return budget;
 
@@ -308,9 +318,18 @@ static __always_inline int ceth_poll_tmpl(struct napi_struct *napi, int budget,
  * @txpriv: type of the backend's part of a transmit queue
  */
 #define CETH_DATAPATH(name, ops, rxpriv, txpriv)			\
+static noinline void name##_rx_xdp(struct ceth_rx_poll *p)		\
+{									\
+	ceth_rx_xdp_batch(p, &(ops));					\
+}									\
+static noinline void name##_rx_stack(struct ceth_rx_poll *p)		\
+{									\
+	ceth_rx_stack_batch(p, &(ops));					\
+}									\
 static int name##_poll(struct napi_struct *napi, int budget)		\
 {									\
-	return ceth_poll_tmpl(napi, budget, &(ops));			\
+	return ceth_poll_tmpl(napi, budget, name##_rx_xdp,		\
+			      name##_rx_stack, &(ops));			\
 }									\
 static irqreturn_t name##_irq(int irq, void *data)			\
 {									\

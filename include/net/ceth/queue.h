@@ -2,11 +2,11 @@
 /* CETH: queues, as the fast path and the backends see them.
  *
  * Ownership of a receive buffer
- *	rxq->bufs[id].va != NULL	the device owns the buffer under that id
+ *	rxq->vas[id] != NULL		the device owns the buffer under that id
  *	on rxq->free_ids		the id has no buffer
  *	otherwise			the poll loop owns buffer and id
  * Only the poll loop (or the control path while the queue is stopped) moves
- * them. DMA addresses are kept in rxq->bufs, never read back from memory that
+ * them. DMA addresses are kept in rxq->dmas, never read back from memory that
  * the device can write.
  *
  * Ownership of a transmit id
@@ -40,8 +40,8 @@
 #define CETH_TX_MAX_SEGS	(MAX_SKB_FRAGS + 2)
 
 /**
- * struct ceth_rx_buf - one receive buffer
- * @va: start of the buffer; NULL when the device does not own it
+ * struct ceth_rx_buf - a receive buffer without an id
+ * @va: start of the buffer
  * @dma: DMA address of @va
  */
 struct ceth_rx_buf {
@@ -89,7 +89,7 @@ struct ceth_rx_stats {
 	u64 xdp_redirect_err;
 	/** @drop_desc: completion that made no sense */
 	u64 drop_desc;
-	/** @drop_len: frame longer than a buffer or buffers can hold */
+	/** @drop_len: frame of several buffers that was too long or cut off */
 	u64 drop_len;
 	/** @drop_nomem: no memory for the packet's descriptor */
 	u64 drop_nomem;
@@ -155,8 +155,10 @@ struct ceth_tx_stats {
  */
 struct ceth_rxq {
 	/* read by each poll */
-	/** @bufs: buffers by id, @size entries */
-	struct ceth_rx_buf *bufs;
+	/** @vas: start of each id's buffer, @size entries */
+	void **vas;
+	/** @dmas: DMA address of each id's buffer, @size entries */
+	dma_addr_t *dmas;
 	/** @xdp_prog: program of the device; NAPI reads it once a poll */
 	struct bpf_prog __rcu *xdp_prog;
 	/** @stats: counters of this index */
@@ -170,7 +172,9 @@ struct ceth_rxq {
 	/** @frame_sz: bytes of a buffer, room around the frame included */
 	u32 frame_sz;
 	/** @min_len: shortest first buffer of a frame, prefix included */
-	u16 min_len;
+	u32 min_len;
+	/** @off: where the device writes, from the start of a buffer */
+	u32 off;
 	/** @prefix: bytes before the frame that the device writes */
 	u8 prefix;
 	/** @idx: index of the queue */
@@ -202,6 +206,8 @@ struct ceth_rxq {
 		u32 len;
 		/** @frame.drop: drop the frame when it is complete */
 		bool drop;
+		/** @frame.gone: what there was of it has been thrown away */
+		bool gone;
 	} frame;
 	/** @xdp_rxq: what programs and frames know of this queue */
 	struct xdp_rxq_info xdp_rxq;
@@ -240,15 +246,28 @@ enum ceth_tx_type {
  * @next: id of the next segment of the packet
  * @type: see &enum ceth_tx_type
  * @n_segs: segments of the packet, in the head only
+ * @kind: @type and @n_segs, to set and compare at once
  */
 struct ceth_tx_rec {
 	void *ptr;
 	dma_addr_t dma;
 	u32 len;
 	u16 next;
-	u8 type;
-	u8 n_segs;
+	union {
+		struct {
+			u8 type;
+			u8 n_segs;
+		};
+		u16 kind;
+	};
 };
+
+/* &ceth_tx_rec.kind of a type and number of segments */
+#ifdef __LITTLE_ENDIAN
+#define CETH_TX_KIND(type, n_segs)	((type) | (n_segs) << 8)
+#else
+#define CETH_TX_KIND(type, n_segs)	((type) << 8 | (n_segs))
+#endif
 
 /**
  * struct ceth_txq - transmit queue

@@ -19,10 +19,12 @@
 #include <linux/prefetch.h>
 #include <net/page_pool/helpers.h>
 
+struct ceth_rx_poll;
+
 /**
  * struct ceth_rx_local - a poll's counters, added to the queue's at its end
  * @packets: see &struct ceth_rx_stats, as for all fields
- * @bytes: .
+ * @bytes: ., with the prefix of each frame
  * @xdp_pass: .
  * @xdp_drop: .
  * @xdp_redirect: .
@@ -40,7 +42,7 @@ void ceth_rx_deliver(struct ceth_rxq *rxq, struct sk_buff *skb,
 struct sk_buff *ceth_rx_skb_slow(struct ceth_rxq *rxq, void *va);
 u32 ceth_rx_alloc(struct ceth_rxq *rxq, u32 n);
 void ceth_rx_bad(struct ceth_rxq *rxq, u32 id);
-void ceth_rx_bad_frame(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c);
+void ceth_rx_bad_frame(struct ceth_rxq *rxq);
 void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 			 const struct ceth_rx_info *info, u32 n_bufs);
 bool ceth_rx_frame_add(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
@@ -55,6 +57,8 @@ void ceth_rx_aborted(struct ceth_rxq *rxq, struct bpf_prog *prog,
 		     struct xdp_buff *xdp, u32 act);
 void ceth_rx_redirect_err(struct ceth_rxq *rxq, struct bpf_prog *prog);
 void ceth_dim(struct ceth_pair *pair);
+void ceth_rx_sync_cpu(const struct ceth_rx_poll *p);
+void ceth_rx_sync_device(const struct ceth_rx_poll *p);
 
 /**
  * ceth_rx_base() - start of the buffer that an address lies in
@@ -70,28 +74,25 @@ static __always_inline void *ceth_rx_base(const struct ceth_rxq *rxq,
 }
 
 /**
- * ceth_rx_reuse() - give the device a buffer back at once
+ * struct ceth_rx_poll - one poll of a receive queue
  * @rxq: the queue
- * @c: the completion that it came with
+ * @prog: program, or NULL
+ * @n_good: entries of @batch
+ * @left: buffers that a frame begun earlier still lacks
  * @post: where buffers go
- * @sync: the device needs to be told what the CPU wrote
- * @ops: the backend's
+ * @n: counters
+ * @bulk: frames to send back
+ * @batch: completions, checked
  */
-static __always_inline void ceth_rx_reuse(struct ceth_rxq *rxq,
-					  const struct ceth_rx_cmpl *c,
-					  struct ceth_cursor *post, bool sync,
-					  const struct ceth_dp_ops *ops)
-{
-	struct ceth_rx_buf *buf = &rxq->bufs[c->id];
-	u32 off = CETH_RX_HEADROOM - rxq->prefix;
-
-	if (unlikely(sync))
-		dma_sync_single_range_for_device(rxq->dev, buf->dma, off,
-						 rxq->buf_len,
-						 DMA_BIDIRECTIONAL);
-	buf->va = c->va;
-	ops->rx_repost(rxq, post, c->id, buf->dma + off);
-}
+struct ceth_rx_poll {
+	struct ceth_rxq *rxq;
+	struct bpf_prog *prog;
+	u32 n_good;
+	struct ceth_cursor post;
+	struct ceth_rx_local n;
+	struct ceth_xdp_bulk bulk;
+	struct ceth_rx_cmpl batch[CETH_RX_BATCH];
+};
 
 /**
  * ceth_rx_refill() - give a buffer to every id that has none
@@ -105,10 +106,10 @@ static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
 					  struct ceth_cursor *post,
 					  const struct ceth_dp_ops *ops)
 {
-	u32 off = CETH_RX_HEADROOM - rxq->prefix;
-	struct ceth_rx_buf *bufs = rxq->bufs;
+	dma_addr_t *dmas = rxq->dmas;
+	void **vas = rxq->vas;
 	const u16 *ids = rxq->free_ids;
-	u32 n = rxq->n_free;
+	u32 n = rxq->n_free, off = rxq->off;
 
 	while (n) {
 		const struct ceth_rx_buf *from;
@@ -121,10 +122,12 @@ static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
 		from = &rxq->spare[rxq->n_spare];
 		rxq->n_spare -= k;
 		while (k--) {
-			struct ceth_rx_buf *buf = &bufs[ids[--n]];
+			u32 id = ids[--n];
 
-			*buf = *--from;
-			ops->rx_post(rxq, post, ids[n], buf->dma + off);
+			from--;
+			vas[id] = from->va;
+			dmas[id] = from->dma;
+			ops->rx_post(rxq, post, id, from->dma + off);
 		}
 	}
 	rxq->n_free = n;
@@ -148,42 +151,46 @@ static __always_inline void ceth_rx_fill_tmpl(struct ceth_rxq *rxq,
 
 /**
  * ceth_rx_take() - take a batch of completions off the ring and check them
- * @rxq: the queue
- * @batch: filled in; the buffers are the caller's
- * @max: entries of @batch
- * @got: completions, good or bad
+ * @p: the poll; its batch is filled in, the buffers are the caller's
+ * @max: entries of the batch
  * @ops: the backend's
  *
- * Return: entries of @batch.
+ * Return: completions, good or bad.
  */
-static __always_inline u32 ceth_rx_take(struct ceth_rxq *rxq,
-					struct ceth_rx_cmpl *batch, u32 max,
-					u32 *got, const struct ceth_dp_ops *ops)
+static __always_inline u32 ceth_rx_take(struct ceth_rx_poll *p, u32 max,
+					const struct ceth_dp_ops *ops)
 {
-	u32 size = rxq->size, buf_len = rxq->buf_len, bad = 0;
-	struct ceth_rx_buf *bufs = rxq->bufs;
-	struct ceth_rx_cmpl *c = batch;
+	struct ceth_rx_cmpl *c = p->batch;
+	struct ceth_rxq *rxq = p->rxq;
+	u32 size = rxq->size, buf_len = rxq->buf_len;
+	void **vas = rxq->vas;
+	u32 bad = 0, bytes = 0;
 	struct ceth_cursor cur;
 
 	ops->rx_open(rxq, &cur, max);
 	while (ops->rx_next(rxq, &cur, c)) {
-		struct ceth_rx_buf *buf = &bufs[c->id];
 		void *va;
 
-		if (unlikely(c->id >= size || !(va = buf->va) ||
-			     c->len > buf_len)) {
-			ceth_rx_bad(rxq, c->id);
-			bad++;
-			continue;
-		}
-		buf->va = NULL;
+		if (unlikely(c->id >= size))
+			goto bad;
+		va = vas[c->id];
+		if (unlikely(!va || c->len > buf_len))
+			goto bad;
+		vas[c->id] = NULL;
 		c->va = va;
 		prefetch(va + CETH_RX_HEADROOM);
+		bytes += c->len;
 		c++;
+		continue;
+bad:
+		ceth_rx_bad(rxq, c->id);
+		bad++;
 	}
 	ops->rx_close(rxq, &cur);
-	*got = c - batch + bad;
-	return c - batch;
+	p->n_good = c - p->batch;
+	p->n.packets += p->n_good;
+	p->n.bytes += bytes;
+	return p->n_good + bad;
 }
 
 /**
@@ -209,227 +216,297 @@ ceth_rx_skb(struct ceth_rxq *rxq, void *va, void *data, u32 len)
 }
 
 /**
- * ceth_rx_xdp() - run the program on a frame of one buffer and act on it
+ * ceth_rx_uncount() - a completion is no frame of its own
+ * @p: the poll
+ * @c: the completion
+ */
+static __always_inline void ceth_rx_uncount(struct ceth_rx_poll *p,
+					    const struct ceth_rx_cmpl *c)
+{
+	p->n.packets--;
+	p->n.bytes -= c->len;
+}
+
+/**
+ * ceth_rx_reuse() - give the device a buffer back at once
+ * @rxq: the queue
+ * @c: the completion that it came with
+ * @post: where buffers go
+ * @ops: the backend's
+ *
+ * Where the device must be told what the CPU wrote, ceth_rx_sync_device() does
+ * so before it can see the buffer.
+ */
+static __always_inline void ceth_rx_reuse(struct ceth_rxq *rxq,
+					  const struct ceth_rx_cmpl *c,
+					  struct ceth_cursor *post,
+					  const struct ceth_dp_ops *ops)
+{
+	u32 id = c->id;
+
+	rxq->vas[id] = c->va;
+	ops->rx_repost(rxq, post, id, rxq->dmas[id] + rxq->off);
+}
+
+/**
+ * ceth_rx_xdp_frame() - run the program on a frame of one buffer and act on it
+ * @p: the poll
  * @rxq: the queue
  * @c: the completion
- * @xdp: set up for the queue
+ * @xdp: the frame
  * @prog: program
  * @info: the backend's reading of the frame
- * @bulk: frames to send back
- * @post: where buffers go
- * @sync: see ceth_rx_reuse()
- * @n: counters
  * @ops: the backend's
+ *
+ * Return: the buffer goes back to the device.
  */
-static __always_inline void
-ceth_rx_xdp(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
-	    struct xdp_buff *xdp, struct bpf_prog *prog,
-	    const struct ceth_rx_info *info, struct ceth_xdp_bulk *bulk,
-	    struct ceth_cursor *post, bool sync, struct ceth_rx_local *n,
-	    const struct ceth_dp_ops *ops)
+static __always_inline bool
+ceth_rx_xdp_frame(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
+		  const struct ceth_rx_cmpl *c, struct xdp_buff *xdp,
+		  struct bpf_prog *prog, const struct ceth_rx_info *info,
+		  const struct ceth_dp_ops *ops)
 {
 	struct ceth_rx_meta meta __uninitialized;
 	struct sk_buff *skb;
 	u32 act, metalen;
 
-	xdp->data_hard_start = c->va;
-	xdp->data = c->va + CETH_RX_HEADROOM;
-	xdp->data_meta = xdp->data;
-	xdp->data_end = xdp->data + (c->len - rxq->prefix);
-
 	if (unlikely(ops->rx_csum_partial(info))) {
 		ops->rx_meta(rxq, info, &meta);
 		if (!ceth_rx_csum_complete(xdp, &meta)) {
-			ceth_rx_bad_frame(rxq, c);
-			goto reuse;
+			ceth_rx_bad_frame(rxq);
+			ceth_rx_uncount(p, c);
+			return true;
 		}
 	}
 
 	act = bpf_prog_run_xdp(prog, xdp);
 	if (likely(act == XDP_DROP)) {
-		n->xdp_drop++;
-		goto reuse;
+		p->n.xdp_drop++;
+		return true;
 	}
 	switch (act) {
 	case XDP_TX:
-		ceth_xdp_bulk_add(bulk, c->va, rxq->bufs[c->id].dma, xdp, 0);
-		break;
+		ceth_xdp_bulk_add(&p->bulk, c->va, rxq->dmas[c->id], xdp,
+				  0);
+		return false;
 	case XDP_REDIRECT:
 		if (unlikely(xdp_do_redirect(rxq->xdp_rxq.dev, xdp, prog))) {
 			ceth_rx_redirect_err(rxq, prog);
-			goto reuse;
+			return true;
 		}
-		n->xdp_redirect++;
-		break;
+		p->n.xdp_redirect++;
+		return false;
 	case XDP_PASS:
 		skb = ceth_rx_skb(rxq, c->va, xdp->data,
 				  xdp->data_end - xdp->data);
 		if (unlikely(!skb))
-			break;
-		n->xdp_pass++;
+			return false;
+		p->n.xdp_pass++;
 		metalen = xdp->data - xdp->data_meta;
 		if (metalen)
 			skb_metadata_set(skb, metalen);
 		ops->rx_meta(rxq, info, &meta);
 		meta.flags &= ~(CETH_RX_CSUM_PARTIAL | CETH_RX_GSO);
 		ceth_rx_deliver(rxq, skb, &meta);
-		break;
+		return false;
 	default:
 		ceth_rx_aborted(rxq, prog, xdp, act);
-		goto reuse;
+		return true;
 	}
-	rxq->free_ids[rxq->n_free++] = c->id;
-	return;
-reuse:
-	ceth_rx_reuse(rxq, c, post, sync, ops);
 }
 
 /**
  * ceth_rx_multi() - a buffer of a frame of several
+ * @p: the poll
  * @rxq: the queue
  * @c: the completion
- * @prog: program, or NULL
  * @first: the backend's reading of the frame, when it starts here
  * @n_bufs: buffers of the frame, when it starts here; 0: that made no sense
- * @bulk: frames to send back
- * @n: counters
  * @ops: the backend's
+ *
+ * Return: the frame lacks more buffers.
  */
-static __always_inline void
-ceth_rx_multi(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
-	      struct bpf_prog *prog, const struct ceth_rx_info *first,
-	      u32 n_bufs, struct ceth_xdp_bulk *bulk, struct ceth_rx_local *n,
-	      const struct ceth_dp_ops *ops)
+static __always_inline bool
+ceth_rx_multi(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
+	      const struct ceth_rx_cmpl *c, const struct ceth_rx_info *first,
+	      u32 n_bufs, const struct ceth_dp_ops *ops)
 {
-	struct ceth_rx_meta meta __uninitialized;
 	struct ceth_rx_info info __uninitialized;
+	struct ceth_rx_meta meta __uninitialized;
 	struct sk_buff *skb;
 
+	ceth_rx_uncount(p, c);
 	rxq->free_ids[rxq->n_free++] = c->id;
 	if (!rxq->frame.left) {
 		/* A copy, so that the caller's need not be in memory. */
 		info = *first;
 		ceth_rx_frame_start(rxq, c, &info, n_bufs);
-		return;
+		return rxq->frame.left;
 	}
-	if (!ceth_rx_frame_add(rxq, c, prog))
-		return;
+	if (!ceth_rx_frame_add(rxq, c, p->prog))
+		return rxq->frame.left;
 
 	memcpy(info.w, rxq->frame.info, sizeof(info.w));
-	n->packets++;
-	n->bytes += rxq->frame.len;
-	if (prog)
-		skb = ceth_rx_frame_xdp(rxq, prog, ops->rx_csum_partial(&info),
-					bulk, n);
+	p->n.packets++;
+	p->n.bytes += rxq->frame.len + rxq->prefix;
+	if (p->prog)
+		skb = ceth_rx_frame_xdp(rxq, p->prog,
+					ops->rx_csum_partial(&info), &p->bulk,
+					&p->n);
 	else
 		skb = ceth_rx_frame_skb(rxq);
 	if (!skb)
-		return;
+		return false;
 	ops->rx_meta(rxq, &info, &meta);
-	if (prog)
+	if (p->prog)
 		meta.flags &= ~(CETH_RX_CSUM_PARTIAL | CETH_RX_GSO);
 	ceth_rx_deliver(rxq, skb, &meta);
+	return false;
+}
+
+/**
+ * ceth_rx_xdp_batch() - frames for the program
+ * @p: the poll
+ * @ops: the backend's
+ *
+ * A function of its own, as is ceth_rx_stack_batch(): the loop wants all the
+ * registers.
+ */
+static __always_inline void ceth_rx_xdp_batch(struct ceth_rx_poll *p,
+					      const struct ceth_dp_ops *ops)
+{
+	const struct ceth_rx_cmpl *c = p->batch, *end = c + p->n_good;
+	struct ceth_rx_info info __uninitialized;
+	struct xdp_buff xdp __uninitialized;
+	struct ceth_rxq *rxq = p->rxq;
+	struct ceth_cursor post = p->post;
+	struct bpf_prog *prog = p->prog;
+	bool multi = rxq->frame.left;
+	u32 n_bufs = 0;
+
+	xdp_init_buff(&xdp, rxq->frame_sz, &rxq->xdp_rxq);
+	for (; c < end; c++) {
+		void *prefix = c->va + rxq->off;
+
+		if (likely(!multi)) {
+			n_bufs = ops->rx_begin(rxq, c, prefix, &info);
+			multi = n_bufs != 1 || c->len < rxq->min_len;
+		}
+		if (unlikely(multi)) {
+			multi = ceth_rx_multi(p, rxq, c, &info, n_bufs, ops);
+			continue;
+		}
+		xdp.data_hard_start = c->va;
+		xdp.data = c->va + CETH_RX_HEADROOM;
+		xdp.data_meta = xdp.data;
+		xdp.data_end = prefix + c->len;
+		if (ceth_rx_xdp_frame(p, rxq, c, &xdp, prog, &info, ops))
+			ceth_rx_reuse(rxq, c, &post, ops);
+		else
+			rxq->free_ids[rxq->n_free++] = c->id;
+	}
+	p->post = post;
+}
+
+/**
+ * ceth_rx_stack_batch() - frames for the stack
+ * @p: the poll
+ * @ops: the backend's
+ */
+static __always_inline void ceth_rx_stack_batch(struct ceth_rx_poll *p,
+						const struct ceth_dp_ops *ops)
+{
+	const struct ceth_rx_cmpl *c = p->batch, *end = c + p->n_good;
+	struct ceth_rx_meta meta __uninitialized;
+	struct ceth_rx_info info __uninitialized;
+	struct ceth_rxq *rxq = p->rxq;
+	bool multi = rxq->frame.left;
+	struct sk_buff *skb;
+	u32 n_bufs = 0;
+
+	for (; c < end; c++) {
+		if (likely(!multi)) {
+			n_bufs = ops->rx_begin(rxq, c, c->va + rxq->off, &info);
+			multi = n_bufs != 1 || c->len < rxq->min_len;
+		}
+		if (unlikely(multi)) {
+			multi = ceth_rx_multi(p, rxq, c, &info, n_bufs, ops);
+			continue;
+		}
+		rxq->free_ids[rxq->n_free++] = c->id;
+		skb = ceth_rx_skb(rxq, c->va, c->va + CETH_RX_HEADROOM,
+				  c->len - rxq->prefix);
+		if (unlikely(!skb))
+			continue;
+		ops->rx_meta(rxq, &info, &meta);
+		ceth_rx_deliver(rxq, skb, &meta);
+	}
 }
 
 /**
  * ceth_rx_poll_tmpl() - receive
  * @pair: the pair
  * @budget: most buffers to take
+ * @xdp_batch: instance of ceth_rx_xdp_batch()
+ * @stack_batch: instance of ceth_rx_stack_batch()
  * @ops: the backend's
  *
  * Return: buffers taken; @budget when there is more, or hardly a buffer left.
  */
-static __always_inline int ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
-					     const struct ceth_dp_ops *ops)
+static __always_inline int
+ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
+		  void (*xdp_batch)(struct ceth_rx_poll *),
+		  void (*stack_batch)(struct ceth_rx_poll *),
+		  const struct ceth_dp_ops *ops)
 {
-	struct ceth_rx_cmpl batch[CETH_RX_BATCH] __uninitialized;
-	struct ceth_xdp_bulk bulk __uninitialized;
-	struct ceth_rx_info info __uninitialized;
-	struct ceth_rx_meta meta __uninitialized;
-	struct xdp_buff xdp __uninitialized;
 	struct ceth_rxq *rxq = pair->rxq;
 	bool sync = dma_dev_need_sync(rxq->dev);
-	bool multi = rxq->frame.left;
-	struct ceth_rx_local n = {};
-	u32 prefix = rxq->prefix;
-	struct ceth_rx_cmpl *c;
-	struct ceth_cursor post;
-	struct bpf_prog *prog;
-	struct sk_buff *skb;
-	u32 got, n_good;
+	struct ceth_rx_poll p __uninitialized;
 	int done = 0;
+	u32 got;
 
-	prog = rcu_dereference_bh(rxq->xdp_prog);
-	xdp_init_buff(&xdp, rxq->frame_sz, &rxq->xdp_rxq);
-	ceth_xdp_bulk_init(&bulk);
-	ops->rx_post_open(rxq, &post);
+	p.rxq = rxq;
+	p.prog = rcu_dereference_bh(rxq->xdp_prog);
+	memset(&p.n, 0, sizeof(p.n));
+	ceth_xdp_bulk_init(&p.bulk);
+	ops->rx_post_open(rxq, &p.post);
 
 	do {
-		n_good = ceth_rx_take(rxq, batch,
-				      min(budget - done, CETH_RX_BATCH), &got,
-				      ops);
-		for (c = batch; c < batch + n_good; c++) {
-			u32 n_bufs = 0;
-
-			if (unlikely(sync))
-				dma_sync_single_range_for_cpu(rxq->dev,
-							      rxq->bufs[c->id].dma,
-							      CETH_RX_HEADROOM - prefix,
-							      c->len,
-							      DMA_BIDIRECTIONAL);
-			if (likely(!multi)) {
-				n_bufs = ops->rx_begin(rxq, c, c->va +
-						       CETH_RX_HEADROOM - prefix,
-						       &info);
-				multi = n_bufs != 1 || c->len < rxq->min_len;
-			}
-			if (unlikely(multi)) {
-				ceth_rx_multi(rxq, c, prog, &info, n_bufs,
-					      &bulk, &n, ops);
-				multi = rxq->frame.left;
-				continue;
-			}
-			n.packets++;
-			n.bytes += c->len - prefix;
-			if (prog) {
-				ceth_rx_xdp(rxq, c, &xdp, prog, &info, &bulk,
-					    &post, sync, &n, ops);
-				continue;
-			}
-			rxq->free_ids[rxq->n_free++] = c->id;
-			skb = ceth_rx_skb(rxq, c->va, c->va + CETH_RX_HEADROOM,
-					  c->len - prefix);
-			if (unlikely(!skb))
-				continue;
-			ops->rx_meta(rxq, &info, &meta);
-			ceth_rx_deliver(rxq, skb, &meta);
-		}
-		if (bulk.n)
-			ceth_xdp_bulk_send(pair, &bulk, ops);
+		got = ceth_rx_take(&p, min(budget - done, CETH_RX_BATCH), ops);
+		if (unlikely(sync))
+			ceth_rx_sync_cpu(&p);
+		if (p.prog)
+			xdp_batch(&p);
+		else
+			stack_batch(&p);
+		if (unlikely(sync))
+			ceth_rx_sync_device(&p);
+		if (p.bulk.n)
+			ceth_xdp_bulk_send(pair, &p.bulk, ops);
 		done += got;
 	} while (got == CETH_RX_BATCH && done < budget);
 
-	if (bulk.posted)
+	if (p.bulk.posted)
 		ceth_xdp_bulk_flush(pair, ops);
-	if (n.xdp_redirect)
+	if (p.n.xdp_redirect)
 		xdp_do_flush();
 
 	/* Short of memory: poll again, as long as the ring is so empty that
 	 * there may be no further completion to do it.
 	 */
 	if (rxq->n_free &&
-	    unlikely(ceth_rx_refill(rxq, &post, ops) > rxq->size / 2))
+	    unlikely(ceth_rx_refill(rxq, &p.post, ops) > rxq->size / 2))
 		done = budget;
-	ops->rx_flush(rxq, &post);
+	ops->rx_flush(rxq, &p.post);
 
 	u64_stats_update_begin(&rxq->stats->syncp);
 	rxq->stats->polls++;
-	rxq->stats->packets += n.packets;
-	rxq->stats->bytes += n.bytes;
-	rxq->stats->xdp_pass += n.xdp_pass;
-	rxq->stats->xdp_drop += n.xdp_drop;
-	rxq->stats->xdp_redirect += n.xdp_redirect;
-	rxq->stats->xdp_tx += bulk.sent;
+	rxq->stats->packets += p.n.packets;
+	rxq->stats->bytes += p.n.bytes - p.n.packets * rxq->prefix;
+	rxq->stats->xdp_pass += p.n.xdp_pass;
+	rxq->stats->xdp_drop += p.n.xdp_drop;
+	rxq->stats->xdp_redirect += p.n.xdp_redirect;
+	rxq->stats->xdp_tx += p.bulk.sent;
 	u64_stats_update_end(&rxq->stats->syncp);
 	return done;
 }

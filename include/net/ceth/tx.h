@@ -60,8 +60,8 @@ int ceth_tx_map_frame(struct ceth_txq *txq, struct xdp_frame *frame,
 void ceth_tx_bad(struct ceth_txq *txq);
 void ceth_tx_done_frame(struct ceth_txq *txq, u32 id,
 			struct xdp_frame_bulk *bq);
-void ceth_xdp_tx_frags(struct ceth_txq *txq, const struct ceth_xdp_tx *f,
-		       struct ceth_tx_seg *segs);
+u32 ceth_xdp_tx_frags(struct ceth_txq *txq, const struct ceth_xdp_tx *f,
+		      struct ceth_tx_seg *segs);
 void ceth_xdp_tx_drop(struct ceth_pair *pair, const struct ceth_xdp_tx *f);
 u32 ceth_tx_done_more(struct ceth_txq *txq, u32 id, u32 tail);
 void ceth_tx_stop(struct ceth_txq *txq);
@@ -160,46 +160,59 @@ static __always_inline void ceth_xdp_bulk_send(struct ceth_pair *pair,
 {
 	struct netdev_queue *netq = ceth_pair_netq(pair);
 	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
-	u32 i, avail, sent = 0, bytes = 0;
+	u32 avail = 0, prefix = 0, sent = 0, bytes = 0, head = 0;
+	struct ceth_xdp_tx *f, *end = &bulk->f[bulk->n];
+	struct ceth_cursor cur __uninitialized;
 	struct ceth_txq *txq;
+	bool sync = false;
 
 	__netif_tx_lock(netq, smp_processor_id());
 	txq = pair->txq;
-	avail = likely(txq) ? ceth_tx_avail(txq) : 0;
+	if (likely(txq)) {
+		avail = ceth_tx_avail(txq);
+		prefix = txq->prefix;
+		head = txq->free_head;
+		sync = dma_dev_need_sync(txq->dev);
+		ops->tx_post_open(txq, &cur);
+	}
 
-	for (i = 0; i < bulk->n; i++) {
-		struct ceth_xdp_tx *f = &bulk->f[i];
+	for (f = bulk->f; f < end; f++) {
+		struct ceth_tx_seg seg;
 		struct ceth_tx_rec *rec;
 		u32 n = 1 + f->frags;
-		u16 id;
+		void *start;
 
-		if (unlikely(avail < n || f->off < txq->prefix)) {
+		if (unlikely(avail < n || f->off < prefix)) {
 			ceth_xdp_tx_drop(pair, f);
 			continue;
 		}
 		avail -= n;
-		id = ceth_tx_id(txq);
-		rec = &txq->recs[id];
+		start = f->va + f->off - prefix;
+		seg.id = txq->free_ids[head++ & txq->mask];
+		seg.dma = f->dma + f->off - prefix;
+		seg.len = f->len + prefix;
+		rec = &txq->recs[seg.id];
 		rec->ptr = f->va;
 		rec->dma = f->dma;
-		rec->n_segs = n;
-		rec->type = CETH_TX_XDP_TX;
-		segs[0].id = id;
-		segs[0].dma = f->dma + f->off - txq->prefix;
-		segs[0].len = f->len + txq->prefix;
-		dma_sync_single_for_device(txq->dev, segs[0].dma, segs[0].len,
-					   DMA_BIDIRECTIONAL);
+		rec->kind = CETH_TX_KIND(CETH_TX_XDP_TX, n);
+		if (unlikely(sync))
+			dma_sync_single_for_device(txq->dev, seg.dma, seg.len,
+						   DMA_BIDIRECTIONAL);
 		bytes += f->len;
 		sent++;
-		if (likely(!f->frags)) {
-			ops->tx_post(txq, segs, 1, NULL,
-				     f->va + f->off - txq->prefix);
+		if (likely(n == 1)) {
+			ops->tx_post(txq, &cur, &seg, 1, NULL, start);
 			continue;
 		}
-		ceth_xdp_tx_frags(txq, f, segs);
-		ops->tx_post(txq, segs, n, NULL, f->va + f->off - txq->prefix);
+		segs[0] = seg;
+		WRITE_ONCE(txq->free_head, head);
+		bytes += ceth_xdp_tx_frags(txq, f, segs);
+		head = txq->free_head;
+		ops->tx_post(txq, &cur, segs, n, NULL, start);
 	}
 	if (likely(sent)) {
+		ops->tx_post_close(txq, &cur);
+		WRITE_ONCE(txq->free_head, head);
 		u64_stats_update_begin(&txq->stats->syncp);
 		txq->stats->xdp_packets += sent;
 		txq->stats->xdp_bytes += bytes;
@@ -255,18 +268,23 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
 	free_ids = txq->free_ids;
 	ops->tx_open(txq, &cur);
 	while (ops->tx_next(txq, &cur, &id)) {
-		u32 segs = ceth_tx_segs(txq, id);
-		struct ceth_tx_rec *rec;
+		struct ceth_tx_rec *rec = &txq->recs[id];
+		u32 segs;
 
 		total++;
+		if (likely(id < txq->size) &&
+		    rec->kind == CETH_TX_KIND(CETH_TX_XDP_TX, 1)) {
+			ceth_rx_spare(pair->rxq, rec->ptr, rec->dma);
+			rec->kind = 0;
+			free_ids[tail++ & txq->mask] = id;
+			continue;
+		}
+		segs = ceth_tx_segs(txq, id);
 		if (unlikely(!segs)) {
 			ceth_tx_bad(txq);
 			continue;
 		}
-		rec = &txq->recs[id];
-		if (rec->type == CETH_TX_XDP_TX && likely(segs == 1)) {
-			ceth_rx_spare(pair->rxq, rec->ptr, rec->dma);
-		} else if (rec->type == CETH_TX_SKB) {
+		if (rec->type == CETH_TX_SKB) {
 			struct sk_buff *skb = rec->ptr;
 
 			pkts++;
@@ -327,51 +345,59 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
 	struct ceth_tx_meta meta __uninitialized;
 	struct ceth_txq *txq = pair->txq;
-	struct ceth_tx_rec *rec;
 	u32 len = skb->len, gso;
+	struct ceth_tx_rec *rec;
+	struct ceth_cursor cur;
 	void *prefix;
 	bool push;
 	int n;
 
 	if (unlikely(!txq))
 		return ceth_tx_drop(pair, skb);
-	if (unlikely(ceth_tx_avail(txq) < CETH_TX_MAX_SEGS))
+	if (unlikely(ceth_tx_avail(txq) < CETH_TX_MAX_SEGS)) {
+		ops->tx_flush(txq);
 		return ceth_tx_busy(txq);
+	}
 
 	meta.flags = 0;
 	gso = skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 0;
 	if (skb->ip_summed == CHECKSUM_PARTIAL)
 		ceth_tx_meta_slow(skb, &meta);
 
+	ops->tx_post_open(txq, &cur);
 	push = skb_headroom(skb) >= txq->prefix && !skb_header_cloned(skb);
 	if (likely(push && !skb_is_nonlinear(skb))) {
-		dma_addr_t dma;
+		struct ceth_tx_seg seg;
 
 		prefix = skb->data - txq->prefix;
-		segs[0].len = len + txq->prefix;
-		dma = dma_map_single(txq->dev, prefix, segs[0].len,
-				     DMA_TO_DEVICE);
-		if (unlikely(dma_mapping_error(txq->dev, dma)))
-			return ceth_tx_drop(pair, skb);
-		segs[0].dma = dma;
-		segs[0].id = ceth_tx_id(txq);
-		rec = &txq->recs[segs[0].id];
-		rec->dma = dma;
-		rec->len = segs[0].len;
-		n = 1;
+		seg.len = len + txq->prefix;
+		seg.dma = dma_map_single(txq->dev, prefix, seg.len,
+					 DMA_TO_DEVICE);
+		if (unlikely(dma_mapping_error(txq->dev, seg.dma)))
+			goto drop;
+		seg.id = ceth_tx_id(txq);
+		rec = &txq->recs[seg.id];
+		rec->dma = seg.dma;
+		rec->len = seg.len;
+		rec->ptr = skb;
+		rec->kind = CETH_TX_KIND(CETH_TX_SKB, 1);
+		skb_tx_timestamp(skb);
+		ops->tx_post(txq, &cur, &seg, 1, meta.flags ? &meta : NULL,
+			     prefix);
 	} else {
 		n = ceth_tx_map(txq, skb, segs, push);
 		if (unlikely(n < 0))
-			return ceth_tx_drop(pair, skb);
+			goto drop;
 		rec = &txq->recs[segs[0].id];
 		prefix = push ? skb->data - txq->prefix :
 			 txq->prefixes + segs[0].id * txq->prefix;
+		rec->ptr = skb;
+		rec->kind = CETH_TX_KIND(CETH_TX_SKB, n);
+		skb_tx_timestamp(skb);
+		ops->tx_post(txq, &cur, segs, n, meta.flags ? &meta : NULL,
+			     prefix);
 	}
-	rec->ptr = skb;
-	rec->n_segs = n;
-	rec->type = CETH_TX_SKB;
-	skb_tx_timestamp(skb);
-	ops->tx_post(txq, segs, n, meta.flags ? &meta : NULL, prefix);
+	ops->tx_post_close(txq, &cur);
 
 	u64_stats_update_begin(&txq->stats->syncp);
 	txq->stats->packets++;
@@ -393,6 +419,11 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 		if (ops->tx_flush(txq))
 			txq->stats->kicks++;
 	return NETDEV_TX_OK;
+
+drop:
+	/* Those before it may count on its doorbell. */
+	ops->tx_flush(txq);
+	return ceth_tx_drop(pair, skb);
 }
 
 /**
@@ -412,6 +443,7 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
 	u32 cpu = smp_processor_id(), n_txq = dev->real_num_tx_queues;
 	struct netdev_queue *netq;
+	struct ceth_cursor cur;
 	struct ceth_pair *pair;
 	struct ceth_txq *txq;
 	u32 bytes = 0;
@@ -425,10 +457,12 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 	__netif_tx_lock(netq, cpu);
 	txq = pair->txq;
 	if (unlikely(!txq)) {
+		pair->tx_stats.xdp_full += n;
 		__netif_tx_unlock(netq);
 		return -ENETDOWN;
 	}
 
+	ops->tx_post_open(txq, &cur);
 	for (i = 0; i < n; i++) {
 		struct xdp_frame *frame = frames[i];
 		struct ceth_tx_rec *rec;
@@ -439,21 +473,22 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 			break;
 		if (likely(frame->headroom >= txq->prefix &&
 			   !xdp_frame_has_frags(frame))) {
-			dma_addr_t dma;
+			struct ceth_tx_seg seg;
 
 			prefix = frame->data - txq->prefix;
-			segs[0].len = frame->len + txq->prefix;
-			dma = dma_map_single(txq->dev, prefix, segs[0].len,
-					     DMA_TO_DEVICE);
-			if (unlikely(dma_mapping_error(txq->dev, dma)))
+			seg.len = frame->len + txq->prefix;
+			seg.dma = dma_map_single(txq->dev, prefix, seg.len,
+						 DMA_TO_DEVICE);
+			if (unlikely(dma_mapping_error(txq->dev, seg.dma)))
 				break;
-			segs[0].dma = dma;
-			segs[0].id = ceth_tx_id(txq);
-			rec = &txq->recs[segs[0].id];
-			rec->dma = dma;
-			rec->len = segs[0].len;
-			n_segs = 1;
+			seg.id = ceth_tx_id(txq);
+			rec = &txq->recs[seg.id];
+			rec->dma = seg.dma;
+			rec->len = seg.len;
+			rec->ptr = frame;
+			rec->kind = CETH_TX_KIND(CETH_TX_XDP_FRAME, 1);
 			bytes += frame->len;
+			ops->tx_post(txq, &cur, &seg, 1, NULL, prefix);
 		} else {
 			n_segs = ceth_tx_map_frame(txq, frame, segs);
 			if (unlikely(n_segs < 0))
@@ -463,12 +498,12 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 				 frame->data - txq->prefix :
 				 txq->prefixes + segs[0].id * txq->prefix;
 			bytes += xdp_get_frame_len(frame);
+			rec->ptr = frame;
+			rec->kind = CETH_TX_KIND(CETH_TX_XDP_FRAME, n_segs);
+			ops->tx_post(txq, &cur, segs, n_segs, NULL, prefix);
 		}
-		rec->ptr = frame;
-		rec->n_segs = n_segs;
-		rec->type = CETH_TX_XDP_FRAME;
-		ops->tx_post(txq, segs, n_segs, NULL, prefix);
 	}
+	ops->tx_post_close(txq, &cur);
 
 	u64_stats_update_begin(&txq->stats->syncp);
 	txq->stats->xdp_packets += i;

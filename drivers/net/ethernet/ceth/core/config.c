@@ -33,6 +33,16 @@ static void ceth_set_free(struct ceth_set *set)
 	memset(set, 0, sizeof(*set));
 }
 
+/* For paths that have nothing to fall back on: the arrays are tiny. */
+static void ceth_set_empty(struct ceth_dev *cdev, struct ceth_set *set)
+{
+	set->n = cdev->caps.max_pairs;
+	set->rxq = kvcalloc(set->n, sizeof(*set->rxq),
+			    GFP_KERNEL | __GFP_NOFAIL);
+	set->txq = kvcalloc(set->n, sizeof(*set->txq),
+			    GFP_KERNEL | __GFP_NOFAIL);
+}
+
 /* Queues @from to @to - 1 by @cfg; those before @from stay empty. */
 static int ceth_set_alloc(struct ceth_dev *cdev, struct ceth_set *set,
 			  const struct ceth_cfg *cfg, u16 from, u16 to)
@@ -94,7 +104,6 @@ static void ceth_apply(struct ceth_dev *cdev)
 {
 	const struct ceth_ops *ops = cdev->ops;
 	struct net_device *dev = cdev->netdev;
-	u16 vid;
 	int err;
 
 	cdev->features = ceth_features_from_net(cdev, dev->features);
@@ -111,11 +120,10 @@ static void ceth_apply(struct ceth_dev *cdev)
 			netdev_err(dev, "cannot restore the address: %pe\n",
 				   ERR_PTR(err));
 	}
-	if (cdev->caps.features & CETH_F_VLAN_FILTER)
-		for_each_set_bit(vid, cdev->vlans, VLAN_N_VID)
-			if (ops->vlan_add(cdev->priv, vid))
-				netdev_err(dev, "cannot restore VLAN %u\n",
-					   vid);
+	bitmap_zero(cdev->vlans_set, VLAN_N_VID);
+	err = ceth_vlan_apply(cdev);
+	if (err)
+		netdev_err(dev, "cannot restore VLANs: %pe\n", ERR_PTR(err));
 	err = ceth_mode_apply(cdev);
 	if (err)
 		netdev_err(dev, "cannot restore the receive filter: %pe\n",
@@ -247,10 +255,7 @@ void ceth_stop(struct ceth_dev *cdev)
 
 	if (!cdev->running)
 		return;
-	/* Nothing to fall back on here: the arrays are tiny. */
-	set.n = cdev->caps.max_pairs;
-	set.rxq = kvcalloc(set.n, sizeof(*set.rxq), GFP_KERNEL | __GFP_NOFAIL);
-	set.txq = kvcalloc(set.n, sizeof(*set.txq), GFP_KERNEL | __GFP_NOFAIL);
+	ceth_set_empty(cdev, &set);
 	ceth_down(cdev, &set);
 	ceth_disable(cdev, 0);
 	ceth_set_free(&set);
@@ -301,6 +306,8 @@ static int ceth_exchange(struct ceth_dev *cdev, struct ceth_set *set, u16 i)
 	if (err) {
 		if (ceth_pair_attach(pair, set->rxq[i], set->txq[i])) {
 			ceth_fault(cdev, CETH_FAULT_DEVICE, i);
+			ceth_rxq_free(set->rxq[i]);
+			ceth_txq_free(set->txq[i]);
 			set->rxq[i] = rxq;
 			set->txq[i] = txq;
 			return err;
@@ -498,6 +505,7 @@ out:
  */
 int ceth_recover(struct ceth_dev *cdev)
 {
+	struct ceth_set set;
 	int err;
 
 	if (cdev->gone)
@@ -505,8 +513,19 @@ int ceth_recover(struct ceth_dev *cdev)
 	if (!netif_running(cdev->netdev) || !netif_device_present(cdev->netdev))
 		return 0;
 	cdev->recoveries++;
-	ceth_stop(cdev);
-	err = ceth_start(cdev);
+	if (!cdev->running) {
+		err = ceth_start(cdev);
+	} else {
+		/* With the same queues, which needs no memory; the stack waits
+		 * meanwhile.
+		 */
+		ceth_set_empty(cdev, &set);
+		ceth_down(cdev, &set);
+		err = ceth_up(cdev, &set, &cdev->cfg);
+		if (err)
+			ceth_disable(cdev, 0);
+		ceth_set_free(&set);
+	}
 	if (err)
 		netdev_err(cdev->netdev, "restart failed: %pe\n", ERR_PTR(err));
 	return err;

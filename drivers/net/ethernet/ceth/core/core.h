@@ -91,7 +91,8 @@ struct ceth_health {
  * @mode_work: receive filter (the stack calls in atomic context)
  * @wq: runs the work items of this device; one slow device holds up no other
  * @recoveries: times that the device was restarted after a fault
- * @vlans: VLAN ids let through
+ * @vlans: VLAN ids wanted; changed under rtnl
+ * @vlans_set: VLAN ids that the device lets through
  * @health: devlink health reporters
  * @devlink: devlink instance
  * @ndo: operations, composed from @caps; const after ceth_create()
@@ -122,6 +123,7 @@ struct ceth_dev {
 	struct workqueue_struct *wq;
 	u64 recoveries;
 	DECLARE_BITMAP(vlans, VLAN_N_VID);
+	DECLARE_BITMAP(vlans_set, VLAN_N_VID);
 	struct ceth_health health;
 	struct devlink *devlink;
 	struct net_device_ops ndo;
@@ -189,6 +191,7 @@ u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f);
 void ceth_mode_work(struct work_struct *work);
 void ceth_mode_ops_init(struct ceth_dev *cdev);
 int ceth_mode_apply(struct ceth_dev *cdev);
+int ceth_vlan_apply(struct ceth_dev *cdev);
 
 /* xdp.c */
 int ceth_bpf(struct net_device *dev, struct netdev_bpf *bpf);

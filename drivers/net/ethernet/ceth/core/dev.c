@@ -276,8 +276,8 @@ int ceth_resume(struct ceth_dev *cdev)
 	ceth_lock(cdev);
 	if (netif_running(dev))
 		err = ceth_start(cdev);
-	if (!err)
-		netif_device_attach(dev);
+	/* On failure, too: devlink health can try again then. */
+	netif_device_attach(dev);
 	ceth_unlock(cdev);
 	return err;
 }

@@ -83,14 +83,16 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	rxq->frame_sz = cfg->frame_sz;
 	rxq->prefix = cdev->caps.rx_prefix;
 	rxq->min_len = rxq->prefix + ETH_HLEN;
+	rxq->off = CETH_RX_HEADROOM - rxq->prefix;
 	rxq->buf_len = cfg->frame_sz - CETH_RX_HEADROOM - CETH_RX_TAILROOM +
 		       rxq->prefix;
 	rxq->stats = &pair->rx_stats;
 
-	rxq->bufs = kvcalloc(rxq->size, sizeof(*rxq->bufs), GFP_KERNEL);
+	rxq->vas = kvcalloc(rxq->size, sizeof(*rxq->vas), GFP_KERNEL);
+	rxq->dmas = kvcalloc(rxq->size, sizeof(*rxq->dmas), GFP_KERNEL);
 	rxq->spare = kvcalloc(rxq->size, sizeof(*rxq->spare), GFP_KERNEL);
 	rxq->free_ids = kvcalloc(rxq->size, sizeof(*rxq->free_ids), GFP_KERNEL);
-	if (!rxq->bufs || !rxq->spare || !rxq->free_ids)
+	if (!rxq->vas || !rxq->dmas || !rxq->spare || !rxq->free_ids)
 		goto err_mem;
 
 	err = ceth_rxq_pool(rxq);
@@ -115,7 +117,8 @@ err_pool:
 err_mem:
 	kvfree(rxq->free_ids);
 	kvfree(rxq->spare);
-	kvfree(rxq->bufs);
+	kvfree(rxq->dmas);
+	kvfree(rxq->vas);
 	kvfree(rxq);
 	return ERR_PTR(err);
 }
@@ -127,11 +130,9 @@ static void ceth_rxq_reclaim(struct ceth_rxq *rxq)
 
 	ceth_rx_frame_abort(rxq);
 	for (id = 0; id < rxq->size; id++) {
-		struct ceth_rx_buf *buf = &rxq->bufs[id];
-
-		if (buf->va)
-			ceth_rx_spare(rxq, buf->va, buf->dma);
-		buf->va = NULL;
+		if (rxq->vas[id])
+			ceth_rx_spare(rxq, rxq->vas[id], rxq->dmas[id]);
+		rxq->vas[id] = NULL;
 		/* Descending, so that the first refill goes up. */
 		rxq->free_ids[rxq->size - 1 - id] = id;
 	}
@@ -150,7 +151,8 @@ void ceth_rxq_free(struct ceth_rxq *rxq)
 	page_pool_destroy(rxq->pool);
 	kvfree(rxq->free_ids);
 	kvfree(rxq->spare);
-	kvfree(rxq->bufs);
+	kvfree(rxq->dmas);
+	kvfree(rxq->vas);
 	kvfree(rxq);
 }
 
@@ -427,7 +429,11 @@ void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 	if (!pair->rxq)
 		return;
 
-	ops->rxq_stop(pair->rxq);
+	/* A device that does not let go of the queue loses all of them; its
+	 * restart is on the way.
+	 */
+	if (ops->rxq_stop(pair->rxq))
+		ops->dev_reset(pair->cdev->priv);
 	if (pair->running) {
 		/* What the device had completed is not lost. */
 		for (i = 0; i < 64 && pair->running; i++) {
@@ -445,7 +451,8 @@ void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 		napi_disable_locked(&pair->napi);
 		pair->running = false;
 	}
-	ops->txq_stop(pair->txq_done);
+	if (ops->txq_stop(pair->txq_done))
+		ops->dev_reset(pair->cdev->priv);
 	ceth_txq_purge(pair, pair->txq_done);
 	ceth_pool_unlink_napi(pair->rxq->pool);
 	pair->rxq = NULL;

@@ -83,12 +83,9 @@ EXPORT_SYMBOL_GPL(ceth_rx_put);
  */
 void ceth_rx_bad(struct ceth_rxq *rxq, u32 id)
 {
-	struct ceth_rx_buf *buf;
-
-	if (id < rxq->size && rxq->bufs[id].va) {
-		buf = &rxq->bufs[id];
-		ceth_rx_spare(rxq, buf->va, buf->dma);
-		buf->va = NULL;
+	if (id < rxq->size && rxq->vas[id]) {
+		ceth_rx_spare(rxq, rxq->vas[id], rxq->dmas[id]);
+		rxq->vas[id] = NULL;
 		rxq->free_ids[rxq->n_free++] = id;
 	}
 	ceth_rx_count(rxq, &rxq->stats->drop_desc);
@@ -102,14 +99,46 @@ EXPORT_SYMBOL_GPL(ceth_rx_bad);
 /**
  * ceth_rx_bad_frame() - a frame that makes no sense, in a good buffer
  * @rxq: the queue
- * @c: the completion
  */
-void ceth_rx_bad_frame(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c)
+void ceth_rx_bad_frame(struct ceth_rxq *rxq)
 {
 	ceth_rx_count(rxq, &rxq->stats->drop_desc);
 	ceth_fault(rxq->pair->cdev, CETH_FAULT_RX_DESC, rxq->idx);
 }
 EXPORT_SYMBOL_GPL(ceth_rx_bad_frame);
+
+/**
+ * ceth_rx_sync_cpu() - let the CPU see what the device wrote
+ * @p: the poll; a batch has been taken
+ */
+void ceth_rx_sync_cpu(const struct ceth_rx_poll *p)
+{
+	const struct ceth_rxq *rxq = p->rxq;
+	const struct ceth_rx_cmpl *c;
+
+	for (c = p->batch; c < p->batch + p->n_good; c++)
+		dma_sync_single_range_for_cpu(rxq->dev, rxq->dmas[c->id],
+					      rxq->off, c->len, DMA_BIDIRECTIONAL);
+}
+EXPORT_SYMBOL_GPL(ceth_rx_sync_cpu);
+
+/**
+ * ceth_rx_sync_device() - let the device have the buffers that go back to it
+ * @p: the poll; the batch has been worked on, what it posted is not visible yet
+ */
+void ceth_rx_sync_device(const struct ceth_rx_poll *p)
+{
+	const struct ceth_rxq *rxq = p->rxq;
+	const struct ceth_rx_cmpl *c;
+
+	for (c = p->batch; c < p->batch + p->n_good; c++)
+		if (rxq->vas[c->id] == c->va)
+			dma_sync_single_range_for_device(rxq->dev,
+							 rxq->dmas[c->id],
+							 rxq->off, rxq->buf_len,
+							 DMA_BIDIRECTIONAL);
+}
+EXPORT_SYMBOL_GPL(ceth_rx_sync_device);
 
 /**
  * ceth_rx_skb_slow() - no memory for a packet's descriptor
@@ -262,13 +291,15 @@ void ceth_rx_frame_abort(struct ceth_rxq *rxq)
 {
 	if (!rxq->frame.left)
 		return;
+	rxq->frame.left = 0;
+	if (rxq->frame.gone)
+		return;
 	if (rxq->frame.skb)
 		dev_kfree_skb_any(rxq->frame.skb);
 	else
 		ceth_rx_frame_put(rxq, &rxq->frame.xdp);
 	rxq->frame.skb = NULL;
-	rxq->frame.left = 0;
-	ceth_rx_count(rxq, &rxq->stats->drop_desc);
+	ceth_rx_count(rxq, &rxq->stats->drop_len);
 }
 
 /**
@@ -285,8 +316,8 @@ void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 
 	if (!n_bufs || n_bufs > CETH_RX_MAX_BUFS ||
 	    c->len < rxq->min_len) {
-		ceth_rx_spare(rxq, c->va, rxq->bufs[c->id].dma);
-		ceth_rx_bad_frame(rxq, c);
+		ceth_rx_spare(rxq, c->va, rxq->dmas[c->id]);
+		ceth_rx_bad_frame(rxq);
 		return;
 	}
 	xdp_init_buff(xdp, rxq->frame_sz, &rxq->xdp_rxq);
@@ -296,6 +327,7 @@ void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 	rxq->frame.len = c->len - rxq->prefix;
 	rxq->frame.left = n_bufs - 1;
 	rxq->frame.drop = false;
+	rxq->frame.gone = false;
 	rxq->frame.skb = NULL;
 }
 EXPORT_SYMBOL_GPL(ceth_rx_frame_start);
@@ -306,13 +338,13 @@ static bool ceth_rx_frame_chain(struct ceth_rxq *rxq, void *va, u32 off,
 {
 	struct sk_buff **tail, *head, *skb;
 
+	/* Without memory for the head the frame is gone, and counted. */
 	head = rxq->frame.skb ?: ceth_rx_frame_skb(rxq);
-	if (!head)
-		return false;
 	rxq->frame.skb = head;
-	skb = napi_build_skb(va, rxq->frame_sz);
+	rxq->frame.gone = !head;
+	skb = head ? napi_build_skb(va, rxq->frame_sz) : NULL;
 	if (!skb) {
-		ceth_rx_put(rxq, va);
+		ceth_rx_spare(rxq, va, ceth_rx_dma(va));
 		return false;
 	}
 	skb_mark_for_recycle(skb);
@@ -339,11 +371,10 @@ static bool ceth_rx_frame_chain(struct ceth_rxq *rxq, void *va, u32 off,
 bool ceth_rx_frame_add(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 		       const struct bpf_prog *prog)
 {
-	u32 off = CETH_RX_HEADROOM - rxq->prefix;
 	struct xdp_buff *xdp = &rxq->frame.xdp;
 	struct skb_shared_info *sinfo;
+	u32 n, off = rxq->off;
 	struct page *page;
-	u32 n;
 
 	rxq->frame.left--;
 	if (rxq->frame.drop || !c->len) {
@@ -383,6 +414,8 @@ out:
 	if (likely(!rxq->frame.drop))
 		return true;
 
+	if (rxq->frame.gone)
+		return false;
 	if (rxq->frame.skb)
 		dev_kfree_skb_any(rxq->frame.skb);
 	else

@@ -72,7 +72,7 @@ void ceth_mode_work(struct work_struct *work)
 	int err;
 
 	ceth_lock(cdev);
-	err = ceth_mode_apply(cdev);
+	err = ceth_mode_apply(cdev) ?: ceth_vlan_apply(cdev);
 	ceth_unlock(cdev);
 	if (err && !cdev->gone)
 		netdev_warn(cdev->netdev, "cannot set the receive filter: %pe\n",
@@ -97,28 +97,67 @@ static int ceth_set_mac(struct net_device *dev, void *addr)
 	return 0;
 }
 
+/**
+ * ceth_vlan_apply() - bring the device's VLANs in line with those wanted
+ * @cdev: the device; under the configuration lock
+ *
+ * Return: 0, or the last error: those VLANs are tried again with the next
+ * change.
+ */
+int ceth_vlan_apply(struct ceth_dev *cdev)
+{
+	const struct ceth_ops *ops = cdev->ops;
+	int err, ret = 0;
+	u16 vid;
+
+	if (!cdev->running || !(cdev->caps.features & CETH_F_VLAN_FILTER))
+		return 0;
+	for (vid = 0; vid < VLAN_N_VID; vid++) {
+		bool want = test_bit(vid, cdev->vlans);
+
+		if (want == test_bit(vid, cdev->vlans_set))
+			continue;
+		err = want ? ops->vlan_add(cdev->priv, vid) :
+			     ops->vlan_del(cdev->priv, vid);
+		if (err)
+			ret = err;
+		else
+			__change_bit(vid, cdev->vlans_set);
+	}
+	return ret;
+}
+
+/* Where there is an instance lock, some callers hold it and some do not, and
+ * nothing tells which: only the work item can talk to the device.
+ */
+static int ceth_vlan_change(struct ceth_dev *cdev)
+{
+#ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
+	queue_work(cdev->wq, &cdev->mode_work);
+	return 0;
+#else
+	return ceth_vlan_apply(cdev);
+#endif
+}
+
 static int ceth_vlan_add(struct net_device *dev, __be16 proto, u16 vid)
 {
 	struct ceth_dev *cdev = netdev_priv(dev);
-	int err = 0;
+	int err;
 
-	if (cdev->running)
-		err = cdev->ops->vlan_add(cdev->priv, vid);
-	if (!err)
-		__set_bit(vid, cdev->vlans);
+	set_bit(vid, cdev->vlans);
+	err = ceth_vlan_change(cdev);
+	if (err)
+		clear_bit(vid, cdev->vlans);
 	return err;
 }
 
 static int ceth_vlan_del(struct net_device *dev, __be16 proto, u16 vid)
 {
 	struct ceth_dev *cdev = netdev_priv(dev);
-	int err = 0;
 
-	if (cdev->running)
-		err = cdev->ops->vlan_del(cdev->priv, vid);
-	if (!err)
-		__clear_bit(vid, cdev->vlans);
-	return err;
+	clear_bit(vid, cdev->vlans);
+	return ceth_vlan_change(cdev);
 }
 
 #ifdef CETH_HAVE_SET_RX_MODE_ASYNC

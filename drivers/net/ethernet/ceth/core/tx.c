@@ -205,14 +205,16 @@ EXPORT_SYMBOL_GPL(ceth_tx_map_frame);
  * @txq: the queue; has room
  * @f: the frame
  * @segs: the first one is filled in
+ *
+ * Return: bytes in the further buffers.
  */
-void ceth_xdp_tx_frags(struct ceth_txq *txq, const struct ceth_xdp_tx *f,
-		       struct ceth_tx_seg *segs)
+u32 ceth_xdp_tx_frags(struct ceth_txq *txq, const struct ceth_xdp_tx *f,
+		      struct ceth_tx_seg *segs)
 {
 	const struct ceth_rxq *rxq = txq->pair->rxq;
 	struct ceth_tx_rec *rec = &txq->recs[segs[0].id];
 	const struct skb_shared_info *sinfo;
-	u32 i;
+	u32 i, bytes = 0;
 
 	sinfo = f->va + rxq->frame_sz - CETH_RX_TAILROOM;
 	for (i = 0; i < f->frags; i++) {
@@ -225,11 +227,13 @@ void ceth_xdp_tx_frags(struct ceth_txq *txq, const struct ceth_xdp_tx *f,
 		      skb_frag_off(frag);
 		rec = ceth_tx_seg(txq, &segs[1 + i], rec, dma,
 				  skb_frag_size(frag), 0);
+		bytes += skb_frag_size(frag);
 		rec->ptr = va;
 		rec->dma = dma - (data - va);
 		dma_sync_single_for_device(txq->dev, dma, skb_frag_size(frag),
 					   DMA_BIDIRECTIONAL);
 	}
+	return bytes;
 }
 EXPORT_SYMBOL_GPL(ceth_xdp_tx_frags);
 

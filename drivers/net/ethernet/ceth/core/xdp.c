@@ -55,9 +55,11 @@ static void ceth_xdp_drain(struct ceth_dev *cdev)
 	for (i = 0; i < cdev->cfg.n_pairs; i++) {
 		struct ceth_pair *pair = &cdev->pairs[i];
 		u64 until = READ_ONCE(pair->rx_stats.packets) +
-			    pair->rxq->size;
+			    cdev->cfg.rx_size;
 		int us;
 
+		if (!pair->running)
+			continue;
 		local_bh_disable();
 		napi_schedule(&pair->napi);
 		local_bh_enable();
@@ -103,7 +105,9 @@ static int ceth_xdp_setup(struct ceth_dev *cdev, struct bpf_prog *prog,
 	features = ceth_features_from_net(cdev, cdev->netdev->features);
 	changed = features ^ cdev->features;
 	if (changed && cdev->running) {
-		err = cdev->ops->set_features(cdev->priv, features, changed);
+		err = cdev->ops->set_features ?
+		      cdev->ops->set_features(cdev->priv, features, changed) :
+		      -EOPNOTSUPP;
 		if (err) {
 			NL_SET_ERR_MSG(extack,
 				       "device cannot turn off the receive offloads that hide frames from XDP");
@@ -116,7 +120,9 @@ static int ceth_xdp_setup(struct ceth_dev *cdev, struct bpf_prog *prog,
 		if (changed && prog)
 			ceth_xdp_drain(cdev);
 		for (i = 0; i < cdev->cfg.n_pairs; i++)
-			rcu_assign_pointer(cdev->pairs[i].rxq->xdp_prog, prog);
+			if (cdev->pairs[i].rxq)
+				rcu_assign_pointer(cdev->pairs[i].rxq->xdp_prog,
+						   prog);
 	}
 	/* The program is freed after a grace period. */
 	if (old)

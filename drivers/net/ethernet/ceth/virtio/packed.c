@@ -187,21 +187,31 @@ static __always_inline void cvio_packed_rx_flush(struct ceth_rxq *rxq,
 	cvio_packed_flush(vq);
 }
 
+static __always_inline void cvio_packed_tx_post_open(struct ceth_txq *txq,
+						     struct ceth_cursor *cur)
+{
+	cvio_packed_post_open(ceth_txq_priv(txq), cur);
+}
+
+static __always_inline void cvio_packed_tx_post_close(struct ceth_txq *txq,
+						      struct ceth_cursor *cur)
+{
+	cvio_packed_post_close(ceth_txq_priv(txq), cur);
+}
+
 static __always_inline void
-cvio_packed_tx_post(struct ceth_txq *txq, const struct ceth_tx_seg *segs, u32 n,
+cvio_packed_tx_post(struct ceth_txq *txq, struct ceth_cursor *cur,
+		    const struct ceth_tx_seg *segs, u32 n,
 		    const struct ceth_tx_meta *meta, void *prefix)
 {
 	struct cvio_vq *vq = ceth_txq_priv(txq);
-	struct ceth_cursor cur;
 	u32 i;
 
 	cvio_tx_header(txq, meta, prefix);
-	cvio_packed_post_open(vq, &cur);
 	for (i = 0; i < n - 1; i++)
-		cvio_packed_post(vq, &cur, segs[i].dma, segs[i].len, segs[0].id,
+		cvio_packed_post(vq, cur, segs[i].dma, segs[i].len, segs[0].id,
 				 VRING_DESC_F_NEXT);
-	cvio_packed_post(vq, &cur, segs[i].dma, segs[i].len, segs[0].id, 0);
-	cvio_packed_post_close(vq, &cur);
+	cvio_packed_post(vq, cur, segs[i].dma, segs[i].len, segs[0].id, 0);
 }
 
 static __always_inline bool cvio_packed_tx_flush(struct ceth_txq *txq)
@@ -300,7 +310,9 @@ static const struct ceth_dp_ops cvio_packed_ops = {
 	.rx_post		= cvio_packed_rx_post,
 	.rx_repost		= cvio_packed_rx_post,
 	.rx_flush		= cvio_packed_rx_flush,
+	.tx_post_open		= cvio_packed_tx_post_open,
 	.tx_post		= cvio_packed_tx_post,
+	.tx_post_close		= cvio_packed_tx_post_close,
 	.tx_flush		= cvio_packed_tx_flush,
 	.tx_open		= cvio_packed_tx_open,
 	.tx_next		= cvio_packed_tx_next,

@@ -38,10 +38,19 @@ static __always_inline u64 cvio_split_next(struct ceth_cursor *cur)
 	return le64_to_cpu(READ_ONCE(elem[cur->idx++ & cur->mask]));
 }
 
-static __always_inline void cvio_split_avail(struct cvio_vq *vq, u16 id)
+static __always_inline void cvio_split_post_open(struct cvio_vq *vq,
+						 struct ceth_cursor *cur)
 {
-	vq->avail->ring[vq->avail_idx++ & vq->mask] =
-		__cpu_to_virtio16(true, id);
+	cur->ring = vq->avail->ring;
+	cur->idx = vq->avail_idx;
+	cur->mask = vq->mask;
+}
+
+static __always_inline void cvio_split_avail(struct ceth_cursor *cur, u16 id)
+{
+	__virtio16 *ring = cur->ring;
+
+	ring[cur->idx++ & cur->mask] = __cpu_to_virtio16(true, id);
 }
 
 static __always_inline bool cvio_split_flush(struct cvio_vq *vq)
@@ -76,11 +85,10 @@ static __always_inline void cvio_split_desc(struct cvio_vq *vq, u16 id,
 					    u16 next)
 {
 	struct vring_desc *d = &vq->desc[id];
+	__le64 *rest = (__force __le64 *)&d->len;
 
 	d->addr = __cpu_to_virtio64(true, dma);
-	d->len = __cpu_to_virtio32(true, len);
-	d->flags = __cpu_to_virtio16(true, flags);
-	d->next = __cpu_to_virtio16(true, next);
+	*rest = cpu_to_le64(len | (u64)flags << 32 | (u64)next << 48);
 }
 
 static __always_inline void cvio_split_rx_open(struct ceth_rxq *rxq,
@@ -114,20 +122,7 @@ static __always_inline void cvio_split_rx_close(struct ceth_rxq *rxq,
 static __always_inline void cvio_split_rx_post_open(struct ceth_rxq *rxq,
 						    struct ceth_cursor *cur)
 {
-	struct cvio_vq *vq = ceth_rxq_priv(rxq);
-
-	cur->ring = vq->avail->ring;
-	cur->idx = vq->avail_idx;
-	cur->mask = vq->mask;
-}
-
-static __always_inline void cvio_split_rx_repost(struct ceth_rxq *rxq,
-						 struct ceth_cursor *cur,
-						 u16 id, dma_addr_t dma)
-{
-	__virtio16 *ring = cur->ring;
-
-	ring[cur->idx++ & cur->mask] = __cpu_to_virtio16(true, id);
+	cvio_split_post_open(ceth_rxq_priv(rxq), cur);
 }
 
 static __always_inline void cvio_split_rx_post(struct ceth_rxq *rxq,
@@ -136,7 +131,14 @@ static __always_inline void cvio_split_rx_post(struct ceth_rxq *rxq,
 {
 	cvio_split_desc(ceth_rxq_priv(rxq), id, dma, rxq->buf_len,
 			VRING_DESC_F_WRITE, 0);
-	cvio_split_rx_repost(rxq, cur, id, dma);
+	cvio_split_avail(cur, id);
+}
+
+static __always_inline void cvio_split_rx_repost(struct ceth_rxq *rxq,
+						 struct ceth_cursor *cur,
+						 u16 id, dma_addr_t dma)
+{
+	cvio_split_avail(cur, id);
 }
 
 static __always_inline void cvio_split_rx_flush(struct ceth_rxq *rxq,
@@ -148,8 +150,15 @@ static __always_inline void cvio_split_rx_flush(struct ceth_rxq *rxq,
 	cvio_split_flush(vq);
 }
 
+static __always_inline void cvio_split_tx_post_open(struct ceth_txq *txq,
+						    struct ceth_cursor *cur)
+{
+	cvio_split_post_open(ceth_txq_priv(txq), cur);
+}
+
 static __always_inline void
-cvio_split_tx_post(struct ceth_txq *txq, const struct ceth_tx_seg *segs, u32 n,
+cvio_split_tx_post(struct ceth_txq *txq, struct ceth_cursor *cur,
+		   const struct ceth_tx_seg *segs, u32 n,
 		   const struct ceth_tx_meta *meta, void *prefix)
 {
 	struct cvio_vq *vq = ceth_txq_priv(txq);
@@ -160,7 +169,15 @@ cvio_split_tx_post(struct ceth_txq *txq, const struct ceth_tx_seg *segs, u32 n,
 		cvio_split_desc(vq, segs[i].id, segs[i].dma, segs[i].len,
 				VRING_DESC_F_NEXT, segs[i + 1].id);
 	cvio_split_desc(vq, segs[i].id, segs[i].dma, segs[i].len, 0, 0);
-	cvio_split_avail(vq, segs[0].id);
+	cvio_split_avail(cur, segs[0].id);
+}
+
+static __always_inline void cvio_split_tx_post_close(struct ceth_txq *txq,
+						     struct ceth_cursor *cur)
+{
+	struct cvio_vq *vq = ceth_txq_priv(txq);
+
+	vq->avail_idx = cur->idx;
 }
 
 static __always_inline bool cvio_split_tx_flush(struct ceth_txq *txq)
@@ -239,7 +256,9 @@ static const struct ceth_dp_ops cvio_split_ops = {
 	.rx_post		= cvio_split_rx_post,
 	.rx_repost		= cvio_split_rx_repost,
 	.rx_flush		= cvio_split_rx_flush,
+	.tx_post_open		= cvio_split_tx_post_open,
 	.tx_post		= cvio_split_tx_post,
+	.tx_post_close		= cvio_split_tx_post_close,
 	.tx_flush		= cvio_split_tx_flush,
 	.tx_open		= cvio_split_tx_open,
 	.tx_next		= cvio_split_tx_next,
