@@ -75,8 +75,12 @@ static inline void ceth_cfg_unlock(struct net_device *dev)
 
 /* Settings of NAPI that survive it (6.13). */
 #ifndef CETH_HAVE_NAPI_CONFIG
-#define netif_napi_add_config_locked(dev, napi, poll, index)	\
-	netif_napi_add(dev, napi, poll)
+static inline void
+netif_napi_add_config_locked(struct net_device *dev, struct napi_struct *napi,
+			     int (*poll)(struct napi_struct *, int), int index)
+{
+	netif_napi_add(dev, napi, poll);
+}
 #endif
 
 /* The period between recoveries became a member of the operations (6.18). */

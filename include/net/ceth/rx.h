@@ -78,7 +78,6 @@ static __always_inline void *ceth_rx_base(const struct ceth_rxq *rxq,
  * @rxq: the queue
  * @prog: program, or NULL
  * @n_good: entries of @batch
- * @left: buffers that a frame begun earlier still lacks
  * @post: where buffers go
  * @n: counters
  * @bulk: frames to send back

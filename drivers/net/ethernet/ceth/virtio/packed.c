@@ -9,8 +9,8 @@
  * takes them in order, so that it sees none before (2.8.21.1).
  *
  * Barriers: descriptors before the flags of the first one (dma_wmb in
- * cvio_packed_flush); flags before the data they vouch for (dma_rmb in the
- * peek functions); descriptors before reading whether the device wants a
+ * cvio_packed_flush); flags before the data they vouch for (dma_rmb in
+ * cvio_packed_close); descriptors before reading whether the device wants a
  * doorbell, and the event before looking at the next slot again (mb).
  */
 #include "ring.h"
@@ -116,6 +116,9 @@ static __always_inline bool cvio_packed_flush(struct cvio_vq *vq)
 	vq->pending = 0;
 	dma_wmb();
 	WRITE_ONCE(vq->ring[vq->flushed].flags, cpu_to_le16(vq->flushed_flags));
+	/* The device writes its wish, then looks for descriptors: one of the
+	 * two is seen.
+	 */
 	mb();
 
 	wrap = vq->avail_flags & CVIO_AVAIL ? 1 : 0;
@@ -295,6 +298,7 @@ static __always_inline bool cvio_packed_irq_arm(struct ceth_pair *pair)
 	cvio_packed_ask(rx, 0);
 	/* Most of what is being sent may complete before anybody has to look. */
 	cvio_packed_ask(tx, ceth_tx_in_flight(pair->txq_done) * 3 / 4);
+	/* The device uses a descriptor, then reads what was asked for. */
 	mb();
 	return cvio_packed_more(rx) || cvio_packed_more(tx);
 }

@@ -7,9 +7,9 @@
  * entry in the available ring.
  *
  * Barriers: descriptor and ring entry before avail->idx (dma_wmb in
- * cvio_split_flush); used->idx before the used entries and
- * what they vouch for (dma_rmb in cvio_split_open); avail->idx before reading whether the device wants a
- * doorbell, and the event index before reading used->idx again (mb).
+ * cvio_split_flush); used->idx before the used entries and what they vouch for
+ * (dma_rmb in cvio_split_open); avail->idx before reading whether the device
+ * wants a doorbell, and the event index before reading used->idx again (mb).
  */
 #include "ring.h"
 
@@ -63,6 +63,9 @@ static __always_inline bool cvio_split_flush(struct cvio_vq *vq)
 	dma_wmb();
 	WRITE_ONCE(vq->avail->idx, __cpu_to_virtio16(true, new));
 	vq->flushed = new;
+	/* The device writes its wish, then reads avail->idx: one of the two is
+	 * seen.
+	 */
 	mb();
 	if (likely(vq->event_idx)) {
 		const __virtio16 *event = (const __virtio16 *)
@@ -240,6 +243,7 @@ static __always_inline bool cvio_split_irq_arm(struct ceth_pair *pair)
 		WRITE_ONCE(rx->avail->flags, 0);
 		WRITE_ONCE(tx->avail->flags, 0);
 	}
+	/* The device writes used->idx, then reads what was asked for. */
 	mb();
 	return cvio_split_idx(rx) != rx->used_idx ||
 	       (u16)(cvio_split_idx(tx) - tx->used_idx) > wait;
