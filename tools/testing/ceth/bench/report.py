@@ -24,7 +24,7 @@ class Bound:
     def allows(self, figure: float, reference: float | None) -> bool | None:
         """None: there is nothing to compare with."""
         if not self.of_reference:
-            return figure <= self.value
+            return round(figure, 1) <= self.value
         return None if reference is None else figure <= self.value * reference
 
     def __str__(self) -> str:
@@ -81,6 +81,11 @@ class Row:
         return sorted({fault for r in self.readings for fault in r.faults()})
 
 
+def shown(figure: float) -> str:
+    """A number of instructions, as exact as it is worth."""
+    return f"{figure:,.1f}" if figure < 1000 else f"{figure:,.0f}"
+
+
 class Report:
     """The results of one machine and one ring format."""
 
@@ -135,7 +140,7 @@ class Report:
                 if row is None:
                     cells += ["-", ""]
                     continue
-                cells.append(f"{row.middle.figure:,.0f}" + (" ?" if row.faults() else ""))
+                cells.append(shown(row.middle.figure) + (" ?" if row.faults() else ""))
                 cells.append(f"+{row.middle.zeroing:,.0f}" if row.middle.zeroing >= 0.5 else "")
             base = self.figure(self.reference, path)
             for driver in self.drivers[1:]:
