@@ -20,7 +20,7 @@
  *
  * Life of a device
  *	probe:	ceth_create(), ceth_register()
- *	up:	dev_init, {rxq,txq}_start for every queue, dev_run, then each
+ *	up:	dev_init, rxq_init, {rxq,txq}_start for every queue, dev_run, then each
  *		set_* callback once with the configuration in force
  *	one queue changes: rxq_stop/txq_stop, rxq_start/txq_start on that
  *		queue while the others run (only with CETH_CAP_QUEUE_RESTART)
@@ -298,9 +298,13 @@ struct ceth_ops {
 	/** @rxq_free: undo rxq_alloc. The queue is stopped. */
 	void (*rxq_free)(struct ceth_rxq *rxq);
 	/**
-	 * @rxq_start: empty the ring and give it to the device; the core
-	 *	posts buffers then. A queue that was stopped can be started
-	 *	again.
+	 * @rxq_init: empty the ring of a stopped queue, so that buffers can be
+	 *	posted. Doorbells must do nothing until rxq_start.
+	 */
+	void (*rxq_init)(struct ceth_rxq *rxq);
+	/**
+	 * @rxq_start: give the ring, full of buffers, to the device. A queue
+	 *	that was stopped can be started again.
 	 */
 	int (*rxq_start)(struct ceth_rxq *rxq);
 	/**
@@ -315,6 +319,8 @@ struct ceth_ops {
 	int (*txq_alloc)(struct ceth_txq *txq);
 	/** @txq_free: as rxq_free */
 	void (*txq_free)(struct ceth_txq *txq);
+	/** @txq_init: as rxq_init */
+	void (*txq_init)(struct ceth_txq *txq);
 	/** @txq_start: as rxq_start */
 	int (*txq_start)(struct ceth_txq *txq);
 	/** @txq_stop: as rxq_stop */

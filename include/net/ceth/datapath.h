@@ -203,18 +203,26 @@ struct ceth_dp_ops {
 	 *	needed
 	 */
 	void (*rx_flush)(struct ceth_rxq *rxq, struct ceth_cursor *cur);
+	/** @rx_doorbell: tell the device that there are buffers, in any case */
+	void (*rx_doorbell)(struct ceth_rxq *rxq);
 
 	/** @tx_post_open: set @cur to where the next packet goes */
 	void (*tx_post_open)(struct ceth_txq *txq, struct ceth_cursor *cur);
 	/**
-	 * @tx_post: write the descriptors of a packet of @n segments.
-	 *	@prefix is at the first segment's address, &ceth_caps.tx_prefix
-	 *	bytes, to be filled in from @meta (NULL: send as it is). The
-	 *	device must not see the packet before tx_flush.
+	 * @tx_prefix: fill in the &ceth_caps.tx_prefix bytes before a packet
+	 *	from @meta (NULL: send as it is). Called before they are
+	 *	mapped, or with coherent memory. NULL when there are none.
+	 */
+	void (*tx_prefix)(struct ceth_txq *txq, const struct ceth_tx_meta *meta,
+			  void *prefix);
+	/**
+	 * @tx_post: write the descriptors of a packet of @n segments, the
+	 *	first of which starts with the prefix. The device must not see
+	 *	the packet before tx_flush.
 	 */
 	void (*tx_post)(struct ceth_txq *txq, struct ceth_cursor *cur,
 			const struct ceth_tx_seg *segs, u32 n,
-			const struct ceth_tx_meta *meta, void *prefix);
+			const struct ceth_tx_meta *meta);
 	/** @tx_post_close: the packets before @cur are written */
 	void (*tx_post_close)(struct ceth_txq *txq, struct ceth_cursor *cur);
 	/**
@@ -254,7 +262,8 @@ struct ceth_dp_ops {
  * @irq: interrupt handler, its cookie is the pair
  * @start_xmit: transmit for the stack
  * @xdp_xmit: transmit of XDP frames
- * @rx_fill: post buffers on a ring that has just been started
+ * @rx_fill: post buffers on a ring before it starts
+ * @rx_kick: see &ceth_dp_ops.rx_doorbell
  */
 struct ceth_datapath {
 	u16 rxq_priv;
@@ -265,6 +274,7 @@ struct ceth_datapath {
 	int (*xdp_xmit)(struct net_device *dev, int n,
 			struct xdp_frame **frames, u32 flags);
 	void (*rx_fill)(struct ceth_rxq *rxq);
+	void (*rx_kick)(struct ceth_rxq *rxq);
 };
 
 /* The templates need the above. */
@@ -356,6 +366,10 @@ static void name##_rx_fill(struct ceth_rxq *rxq)			\
 {									\
 	ceth_rx_fill_tmpl(rxq, &(ops));					\
 }									\
+static void name##_rx_kick(struct ceth_rxq *rxq)			\
+{									\
+	(ops).rx_doorbell(rxq);						\
+}									\
 const struct ceth_datapath name = {					\
 	.rxq_priv	= sizeof(rxpriv),				\
 	.txq_priv	= sizeof(txpriv),				\
@@ -364,6 +378,7 @@ const struct ceth_datapath name = {					\
 	.start_xmit	= name##_start_xmit,				\
 	.xdp_xmit	= name##_xdp_xmit,				\
 	.rx_fill	= name##_rx_fill,				\
+	.rx_kick	= name##_rx_kick,				\
 }
 
 #endif /* _NET_CETH_DATAPATH_H */

@@ -134,7 +134,7 @@ static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
 }
 
 /**
- * ceth_rx_fill_tmpl() - fill a ring that has just been started
+ * ceth_rx_fill_tmpl() - fill a ring that is about to start
  * @rxq: the queue
  * @ops: the backend's
  */

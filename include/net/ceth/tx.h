@@ -117,6 +117,22 @@ static __always_inline u16 ceth_tx_id(struct ceth_txq *txq)
 }
 
 /**
+ * ceth_fill_prefix() - have the prefix of a packet filled in, if there is one
+ * @ops: the backend's
+ * @txq: the queue; under its transmit lock
+ * @meta: see &ceth_dp_ops.tx_prefix
+ * @prefix: see &ceth_dp_ops.tx_prefix
+ */
+static __always_inline void ceth_fill_prefix(const struct ceth_dp_ops *ops,
+					     struct ceth_txq *txq,
+					     const struct ceth_tx_meta *meta,
+					     void *prefix)
+{
+	if (ops->tx_prefix)
+		ops->tx_prefix(txq, meta, prefix);
+}
+
+/**
  * ceth_xdp_bulk_init() - for a new poll
  * @bulk: frames to send back
  */
@@ -180,14 +196,12 @@ static __always_inline void ceth_xdp_bulk_send(struct ceth_pair *pair,
 		struct ceth_tx_seg seg;
 		struct ceth_tx_rec *rec;
 		u32 n = 1 + f->frags;
-		void *start;
 
 		if (unlikely(avail < n || f->off < prefix)) {
 			ceth_xdp_tx_drop(pair, f);
 			continue;
 		}
 		avail -= n;
-		start = f->va + f->off - prefix;
 		seg.id = txq->free_ids[head++ & txq->mask];
 		seg.dma = f->dma + f->off - prefix;
 		seg.len = f->len + prefix;
@@ -195,20 +209,21 @@ static __always_inline void ceth_xdp_bulk_send(struct ceth_pair *pair,
 		rec->ptr = f->va;
 		rec->dma = f->dma;
 		rec->kind = CETH_TX_KIND(CETH_TX_XDP_TX, n);
+		ceth_fill_prefix(ops, txq, NULL, f->va + f->off - prefix);
 		if (unlikely(sync))
 			dma_sync_single_for_device(txq->dev, seg.dma, seg.len,
 						   DMA_BIDIRECTIONAL);
 		bytes += f->len;
 		sent++;
 		if (likely(n == 1)) {
-			ops->tx_post(txq, &cur, &seg, 1, NULL, start);
+			ops->tx_post(txq, &cur, &seg, 1, NULL);
 			continue;
 		}
 		segs[0] = seg;
 		WRITE_ONCE(txq->free_head, head);
 		bytes += ceth_xdp_tx_frags(txq, f, segs);
 		head = txq->free_head;
-		ops->tx_post(txq, &cur, segs, n, NULL, start);
+		ops->tx_post(txq, &cur, segs, n, NULL);
 	}
 	if (likely(sent)) {
 		ops->tx_post_close(txq, &cur);
@@ -343,7 +358,7 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 {
 	struct ceth_pair *pair = ceth_netdev_pair(dev, skb_get_queue_mapping(skb));
 	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
-	struct ceth_tx_meta meta __uninitialized;
+	struct ceth_tx_meta meta __uninitialized, *todo = NULL;
 	struct ceth_txq *txq = pair->txq;
 	u32 len = skb->len, gso;
 	struct ceth_tx_rec *rec;
@@ -359,17 +374,20 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 		return ceth_tx_busy(txq);
 	}
 
-	meta.flags = 0;
 	gso = skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 0;
-	if (skb->ip_summed == CHECKSUM_PARTIAL)
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
 		ceth_tx_meta_slow(skb, &meta);
+		todo = &meta;
+	}
 
 	ops->tx_post_open(txq, &cur);
 	push = skb_headroom(skb) >= txq->prefix && !skb_header_cloned(skb);
+	prefix = skb->data - txq->prefix;
+	if (likely(push))
+		ceth_fill_prefix(ops, txq, todo, prefix);
 	if (likely(push && !skb_is_nonlinear(skb))) {
 		struct ceth_tx_seg seg;
 
-		prefix = skb->data - txq->prefix;
 		seg.len = len + txq->prefix;
 		seg.dma = dma_map_single(txq->dev, prefix, seg.len,
 					 DMA_TO_DEVICE);
@@ -382,27 +400,26 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 		rec->ptr = skb;
 		rec->kind = CETH_TX_KIND(CETH_TX_SKB, 1);
 		skb_tx_timestamp(skb);
-		ops->tx_post(txq, &cur, &seg, 1, meta.flags ? &meta : NULL,
-			     prefix);
+		ops->tx_post(txq, &cur, &seg, 1, todo);
 	} else {
 		n = ceth_tx_map(txq, skb, segs, push);
 		if (unlikely(n < 0))
 			goto drop;
 		rec = &txq->recs[segs[0].id];
-		prefix = push ? skb->data - txq->prefix :
-			 txq->prefixes + segs[0].id * txq->prefix;
+		if (!push)
+			ceth_fill_prefix(ops, txq, todo, txq->prefixes +
+					 segs[0].id * txq->prefix);
 		rec->ptr = skb;
 		rec->kind = CETH_TX_KIND(CETH_TX_SKB, n);
 		skb_tx_timestamp(skb);
-		ops->tx_post(txq, &cur, segs, n, meta.flags ? &meta : NULL,
-			     prefix);
+		ops->tx_post(txq, &cur, segs, n, todo);
 	}
 	ops->tx_post_close(txq, &cur);
 
 	u64_stats_update_begin(&txq->stats->syncp);
 	txq->stats->packets++;
 	txq->stats->bytes += len;
-	if (meta.flags)
+	if (todo)
 		txq->stats->needs_csum++;
 	else
 		txq->stats->csum_none++;
@@ -476,6 +493,7 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 			struct ceth_tx_seg seg;
 
 			prefix = frame->data - txq->prefix;
+			ceth_fill_prefix(ops, txq, NULL, prefix);
 			seg.len = frame->len + txq->prefix;
 			seg.dma = dma_map_single(txq->dev, prefix, seg.len,
 						 DMA_TO_DEVICE);
@@ -488,19 +506,24 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 			rec->ptr = frame;
 			rec->kind = CETH_TX_KIND(CETH_TX_XDP_FRAME, 1);
 			bytes += frame->len;
-			ops->tx_post(txq, &cur, &seg, 1, NULL, prefix);
+			ops->tx_post(txq, &cur, &seg, 1, NULL);
 		} else {
+			bool push = frame->headroom >= txq->prefix;
+
+			if (push)
+				ceth_fill_prefix(ops, txq, NULL,
+						 frame->data - txq->prefix);
 			n_segs = ceth_tx_map_frame(txq, frame, segs);
 			if (unlikely(n_segs < 0))
 				break;
+			if (!push)
+				ceth_fill_prefix(ops, txq, NULL, txq->prefixes +
+						 segs[0].id * txq->prefix);
 			rec = &txq->recs[segs[0].id];
-			prefix = frame->headroom >= txq->prefix ?
-				 frame->data - txq->prefix :
-				 txq->prefixes + segs[0].id * txq->prefix;
 			bytes += xdp_get_frame_len(frame);
 			rec->ptr = frame;
 			rec->kind = CETH_TX_KIND(CETH_TX_XDP_FRAME, n_segs);
-			ops->tx_post(txq, &cur, segs, n_segs, NULL, prefix);
+			ops->tx_post(txq, &cur, segs, n_segs, NULL);
 		}
 	}
 	ops->tx_post_close(txq, &cur);

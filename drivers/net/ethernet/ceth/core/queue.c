@@ -321,9 +321,15 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 	txq->free_head = 0;
 	txq->free_tail = txq->size;
 
+	/* Full before it starts: a device that finds no buffer for a frame may
+	 * hold up those of other queues behind it.
+	 */
+	ops->rxq_init(rxq);
+	pair->cdev->dp->rx_fill(rxq);
 	err = ops->rxq_start(rxq);
 	if (err)
 		return err;
+	ops->txq_init(txq);
 	err = ops->txq_start(txq);
 	if (err) {
 		ops->rxq_stop(rxq);
@@ -341,10 +347,10 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
  */
 void ceth_pair_go(struct ceth_pair *pair)
 {
-	pair->cdev->dp->rx_fill(pair->rxq);
 	ceth_pool_link_napi(pair->rxq->pool, &pair->napi);
 	napi_enable_locked(&pair->napi);
 	pair->running = true;
+	pair->cdev->dp->rx_kick(pair->rxq);
 
 	netdev_tx_reset_queue(pair->netq);
 	__netif_tx_lock_bh(pair->netq);

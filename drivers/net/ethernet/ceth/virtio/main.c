@@ -71,8 +71,10 @@ static int cvio_dev_init(void *priv)
 	 */
 	for (i = 0; !err && i < v->caps.max_pairs * 2; i++)
 		vp_modern_queue_vector(&v->mdev, i, cvio_vector(v, i / 2));
-	if (!err && cvio_has(v, VIRTIO_NET_F_CTRL_VQ))
+	if (!err && cvio_has(v, VIRTIO_NET_F_CTRL_VQ)) {
+		cvio_vq_init(v, &v->ctrl);
 		err = cvio_vq_start(v, &v->ctrl, VIRTIO_MSI_NO_VECTOR);
+	}
 	if (err)
 		cvio_reset(v);
 	return err;
@@ -119,6 +121,10 @@ static int cvio_##x##_alloc(struct ceth_##x *q)				\
 static void cvio_##x##_free(struct ceth_##x *q)				\
 {									\
 	cvio_vq_free(ceth_pair_priv(q->pair), ceth_##x##_priv(q));	\
+}									\
+static void cvio_##x##_init(struct ceth_##x *q)				\
+{									\
+	cvio_vq_init(ceth_pair_priv(q->pair), ceth_##x##_priv(q));	\
 }									\
 static int cvio_##x##_start(struct ceth_##x *q)				\
 {									\
@@ -302,10 +308,12 @@ static const struct ceth_ops cvio_ops = {
 	.set_pairs	= cvio_set_pairs,
 	.rxq_alloc	= cvio_rxq_alloc,
 	.rxq_free	= cvio_rxq_free,
+	.rxq_init	= cvio_rxq_init,
 	.rxq_start	= cvio_rxq_start,
 	.rxq_stop	= cvio_rxq_stop,
 	.txq_alloc	= cvio_txq_alloc,
 	.txq_free	= cvio_txq_free,
+	.txq_init	= cvio_txq_init,
 	.txq_start	= cvio_txq_start,
 	.txq_stop	= cvio_txq_stop,
 	.set_features	= cvio_set_features,

@@ -190,6 +190,14 @@ static __always_inline void cvio_packed_rx_flush(struct ceth_rxq *rxq,
 	cvio_packed_flush(vq);
 }
 
+static __always_inline void cvio_packed_rx_doorbell(struct ceth_rxq *rxq)
+{
+	struct cvio_vq *vq = ceth_rxq_priv(rxq);
+
+	cvio_notify(vq, vq->avail_idx |
+		    (vq->avail_flags & CVIO_AVAIL ? BIT(15) : 0));
+}
+
 static __always_inline void cvio_packed_tx_post_open(struct ceth_txq *txq,
 						     struct ceth_cursor *cur)
 {
@@ -205,12 +213,11 @@ static __always_inline void cvio_packed_tx_post_close(struct ceth_txq *txq,
 static __always_inline void
 cvio_packed_tx_post(struct ceth_txq *txq, struct ceth_cursor *cur,
 		    const struct ceth_tx_seg *segs, u32 n,
-		    const struct ceth_tx_meta *meta, void *prefix)
+		    const struct ceth_tx_meta *meta)
 {
 	struct cvio_vq *vq = ceth_txq_priv(txq);
 	u32 i;
 
-	cvio_tx_header(txq, meta, prefix);
 	for (i = 0; i < n - 1; i++)
 		cvio_packed_post(vq, cur, segs[i].dma, segs[i].len, segs[0].id,
 				 VRING_DESC_F_NEXT);
@@ -315,6 +322,8 @@ static const struct ceth_dp_ops cvio_packed_ops = {
 	.rx_repost		= cvio_packed_rx_post,
 	.rx_flush		= cvio_packed_rx_flush,
 	.tx_post_open		= cvio_packed_tx_post_open,
+	.rx_doorbell		= cvio_packed_rx_doorbell,
+	.tx_prefix		= cvio_tx_prefix,
 	.tx_post		= cvio_packed_tx_post,
 	.tx_post_close		= cvio_packed_tx_post_close,
 	.tx_flush		= cvio_packed_tx_flush,

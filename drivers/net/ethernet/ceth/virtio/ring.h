@@ -96,7 +96,7 @@ static __always_inline void cvio_rx_meta(const struct ceth_rxq *rxq,
 }
 
 /* Header of a packet to send (5.1.6.2). */
-static __always_inline void cvio_tx_header(const struct ceth_txq *txq,
+static __always_inline void cvio_tx_prefix(struct ceth_txq *txq,
 					   const struct ceth_tx_meta *meta,
 					   void *prefix)
 {

@@ -153,6 +153,13 @@ static __always_inline void cvio_split_rx_flush(struct ceth_rxq *rxq,
 	cvio_split_flush(vq);
 }
 
+static __always_inline void cvio_split_rx_doorbell(struct ceth_rxq *rxq)
+{
+	struct cvio_vq *vq = ceth_rxq_priv(rxq);
+
+	cvio_notify(vq, vq->avail_idx);
+}
+
 static __always_inline void cvio_split_tx_post_open(struct ceth_txq *txq,
 						    struct ceth_cursor *cur)
 {
@@ -162,12 +169,11 @@ static __always_inline void cvio_split_tx_post_open(struct ceth_txq *txq,
 static __always_inline void
 cvio_split_tx_post(struct ceth_txq *txq, struct ceth_cursor *cur,
 		   const struct ceth_tx_seg *segs, u32 n,
-		   const struct ceth_tx_meta *meta, void *prefix)
+		   const struct ceth_tx_meta *meta)
 {
 	struct cvio_vq *vq = ceth_txq_priv(txq);
 	u32 i;
 
-	cvio_tx_header(txq, meta, prefix);
 	for (i = 0; i < n - 1; i++)
 		cvio_split_desc(vq, segs[i].id, segs[i].dma, segs[i].len,
 				VRING_DESC_F_NEXT, segs[i + 1].id);
@@ -261,6 +267,8 @@ static const struct ceth_dp_ops cvio_split_ops = {
 	.rx_repost		= cvio_split_rx_repost,
 	.rx_flush		= cvio_split_rx_flush,
 	.tx_post_open		= cvio_split_tx_post_open,
+	.rx_doorbell		= cvio_split_rx_doorbell,
+	.tx_prefix		= cvio_tx_prefix,
 	.tx_post		= cvio_split_tx_post,
 	.tx_post_close		= cvio_split_tx_post_close,
 	.tx_flush		= cvio_split_tx_flush,

@@ -160,6 +160,7 @@ static inline u16 cvio_vector(const struct cvio *v, u16 pair)
 /* vq.c: memory and transport of virtqueues */
 int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size);
 void cvio_vq_free(struct cvio *v, struct cvio_vq *vq);
+void cvio_vq_init(struct cvio *v, struct cvio_vq *vq);
 int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector);
 int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq);
 

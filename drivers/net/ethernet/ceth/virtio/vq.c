@@ -82,8 +82,12 @@ void cvio_vq_free(struct cvio *v, struct cvio_vq *vq)
 	vq->mem = NULL;
 }
 
-/* Empty, with interrupts off. */
-static void cvio_vq_init(struct cvio *v, struct cvio_vq *vq)
+/**
+ * cvio_vq_init() - empty a stopped virtqueue, with interrupts off
+ * @v: the device
+ * @vq: the virtqueue
+ */
+void cvio_vq_init(struct cvio *v, struct cvio_vq *vq)
 {
 	memset(vq->mem, 0, vq->mem_len);
 	vq->avail_idx = 0;
@@ -105,9 +109,9 @@ static void cvio_vq_init(struct cvio *v, struct cvio_vq *vq)
 }
 
 /**
- * cvio_vq_start() - empty a virtqueue and give it to the device
+ * cvio_vq_start() - give a virtqueue to the device
  * @v: the device
- * @vq: the virtqueue
+ * @vq: the virtqueue, after cvio_vq_init()
  * @vector: MSI-X vector, or %VIRTIO_MSI_NO_VECTOR
  *
  * Return: 0 or a negative errno.
@@ -129,7 +133,6 @@ int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector)
 	if (!vq->doorbell)
 		return -ENXIO;
 
-	cvio_vq_init(v, vq);
 	/* Everything again after a queue's reset (2.6.1.2). */
 	vp_modern_set_queue_size(mdev, vq->index, vq->size);
 	vp_modern_queue_address(mdev, vq->index, vq->mem_dma, vq->driver_dma,
