@@ -9,7 +9,7 @@ import struct
 
 from cethtest import inet, tcp
 from cethtest.env import Env
-from cethtest.flow import Both
+from cethtest.flow import Both, steady
 from cethtest.frames import PACKET_VNET_HDR, SOL_PACKET, Kind, exchange, raw_socket
 from cethtest.stats import Delta, Snapshot, at_rest, ethtool_stats, link_stats
 from cethtest.tap import cases, main, say
@@ -157,12 +157,12 @@ def test_monotonic(env: Env) -> None:
         env.ready()
         both.wait(20)
         both.demand("changes", loss=True)
+    steady(env.dut, env.peer, "changes")
 
 
 def test_tx_offloads(env: Env) -> None:
     """What is left to the device is counted as such: checksums and segments."""
     env.need_ceth("counting transmit offloads")
-    env.ipv6()
     src, dst = socket.inet_aton(env.dut.ip4), socket.inet_aton(env.peer.ip4)
     with tcp.udp_pair(env.dut, env.peer, socket.AF_INET, env.peer.ip4) as (tx, rx):
         before = at_rest(env)

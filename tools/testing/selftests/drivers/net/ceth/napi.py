@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cethtest import irq, tcp
 from cethtest.env import Env
-from cethtest.flow import Both
+from cethtest.flow import Both, steady
 from cethtest.nl import NetlinkError, u32
 from cethtest.tap import cases, main, say
 from cethtest.tool import Skip, check, equal, in_ns, read, write
@@ -80,6 +80,7 @@ def test_threaded_changes(env: Env) -> None:
         env.ready()
         both.wait(20)
         both.demand("threaded, queues change", loss=True)
+    steady(env.dut, env.peer, "threaded, queues change")
     equal(read(path), "1", "threaded afterwards")
     check(napi_threads(env), "no thread polls")
 
@@ -103,8 +104,9 @@ def _echo(env: Env, rounds: int) -> None:
         near.bind((env.dut.ip4, 0))
         near.connect(far.getsockname())
         far.connect(near.getsockname())
-        for s in (far, near):
-            s.settimeout(20)
+        far.settimeout(20)
+        # Not settimeout(): that would wait in poll(), and never poll the device.
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("=qq", 20, 0))
         near.setsockopt(socket.SOL_SOCKET, SO_BUSY_POLL, 2000)
         near.setsockopt(socket.SOL_SOCKET, SO_PREFER_BUSY_POLL, 1)
         near.setsockopt(socket.SOL_SOCKET, SO_BUSY_POLL_BUDGET, 64)

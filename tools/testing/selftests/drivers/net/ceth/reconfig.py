@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cethtest.env import Env
-from cethtest.flow import Both
+from cethtest.flow import Both, steady
 from cethtest.frames import Kind, blast
 from cethtest.stats import Delta, Snapshot, at_rest
 from cethtest.tap import cases, main, say
@@ -39,6 +39,8 @@ def traffic(env: Env, what: str, loss: bool = False, flows: int = 8) -> Iterator
     say(f"{what}: lost {', '.join(f'{t.lost} of {t.sent}' for t in tallies)}")
     for tally in tallies:
         check(tally.lost < tally.sent / 2, f"{what}: more lost than not: {tally}")
+    if loss:
+        steady(env.dut, env.peer, what)
     back = Snapshot(env).went_back(before)
     check(not back, f"{what}: counters went backwards: {back}")
 

@@ -9,7 +9,7 @@ import functools
 
 from cethtest.bpf import REDIRECT, Bpf
 from cethtest.env import Env
-from cethtest.flow import Flow
+from cethtest.flow import Flow, steady
 from cethtest.frames import EVERYBODY, Capture, Kind, Tally, blast
 from cethtest.irq import Irqs
 from cethtest.stats import Delta, Snapshot, at_rest
@@ -122,7 +122,7 @@ def test_all_cpus_at_once(env: Env) -> None:
     env.channels(1, env.pairs[1].dut)
     path = Path(env)
     Irqs(env, path.into).spread()
-    with Flow(path.out, path.dst, Kind(run=57), rate=200) as flow:
+    with Flow(path.out, path.dst, rate=200) as flow:
         kind = Kind(run=58, udp=True, flows=64)
         tally = Tally(kind)
         with Capture(path.dst, kind.ethertype) as capture:
@@ -268,12 +268,13 @@ def test_target_changes(env: Env) -> None:
     most = env.channel_limits(path.out)[1]
     if most < 2:
         raise Skip("the device has one queue only")
-    with Flow(path.src, path.dst, Kind(run=68), rate=200, dst_mac=EVERYBODY) as flow:
+    with Flow(path.src, path.dst, rate=200, dst_mac=EVERYBODY) as flow:
         for n in (1, most, 1, most):
             run(f"ethtool -L {path.out.ifname} combined {n}")
             mark = flow.arrived + 50
             env.wait_for(lambda m=mark: flow.arrived >= m, f"frames with {n} queues")
         flow.stop().demand("queues of the target change", loss=True)
+    steady(path.out, path.dst, "queues of the target change")
 
 
 if __name__ == "__main__":

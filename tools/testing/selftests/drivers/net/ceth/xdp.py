@@ -14,7 +14,7 @@ from pathlib import Path
 from cethtest import tcp
 from cethtest.bpf import ABORTED, DROP, PASS, REDIRECT, TX, VERDICTS, Bpf
 from cethtest.env import Env
-from cethtest.frames import HEAD, Capture, Kind, Tally, blast, filling
+from cethtest.frames import EVERYBODY, HEAD, Capture, Kind, Tally, blast, filling
 from cethtest.nl import XDP_FEATURES, NetlinkError
 from cethtest.stats import Delta, at_rest
 from cethtest.tap import cases, main, say
@@ -39,8 +39,9 @@ class Run:
     """Frames from the peer to a device with a program."""
 
     def __init__(self, env: Env, prog: str = "verdict", sizes: list[int] | None = None,
-                 kind: Kind = Kind(run=31), count: int = COUNT, **config: int) -> None:
-        self.env, self.kind, self.count = env, kind, count
+                 kind: Kind = Kind(run=31), count: int = COUNT, dst: bytes = b"",
+                 **config: int) -> None:
+        self.env, self.kind, self.count, self.dst = env, kind, count, dst or env.dut.mac
         self.sizes = sizes or [60, 200, 1514]
         self.bpf = bpf_of(env)
         self.bpf.configure(**config)
@@ -58,7 +59,7 @@ class Run:
         sent = 0
         while sent < self.count:
             n = min(500, self.count - sent)
-            blast(self.env.peer, self.env.dut.mac, self.kind, self.sizes, n, sent)
+            blast(self.env.peer, self.dst, self.kind, self.sizes, n, sent)
             sent += n
             if arrive and tally:
                 tally.sent = sent
@@ -181,7 +182,9 @@ def test_tx_one_queue(env: Env) -> None:
 
 def _redirect(env: Env, **more: object) -> None:
     bpf_of(env).redirect_to(env.dut)
-    run = Run(env, verdict=REDIRECT, **more)  # type: ignore[arg-type]
+    # A frame keeps the address that it was sent to; the peer has to take it. (Not
+    # by a promiscuous mode, which a driver may turn on any time later.)
+    run = Run(env, verdict=REDIRECT, dst=EVERYBODY, **more)  # type: ignore[arg-type]
     tally = Tally(run.kind)
     with Capture(env.peer, run.kind.ethertype) as capture:
         run.send(capture, tally)

@@ -9,6 +9,7 @@
     inet    checksums and headers of IP, TCP and UDP
     flow    numbered frames sent in the background while something changes
     tcp     sockets of UDP and TCP with contents that are checked
+    pci     drivers, modules and unplugging of a device
     irq     interrupts of a device
     stats   counters of a device from all their sources
     bpf     programs and maps of xdp.bpf.c

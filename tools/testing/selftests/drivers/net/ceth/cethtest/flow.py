@@ -7,7 +7,9 @@ for the kernel; they meet again at stop(), which says what became of each frame.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
+import itertools
 import multiprocessing as mp
 import signal
 import socket
@@ -20,6 +22,7 @@ from .env import End
 from .frames import Capture, Kind, Tally, raw_socket
 from .tool import Failure, wait_for
 
+_runs = itertools.count(1000)
 _fork = mp.get_context("fork")
 # What sending may answer while a device is being changed, or is gone
 PASSING = {errno.ENETDOWN, errno.ENOBUFS, errno.ENXIO, errno.ENODEV, errno.EAGAIN, errno.EIO}
@@ -126,6 +129,8 @@ class Flow:
     def __init__(self, src: End, dst: End, kind: Kind = Kind(), sizes: Sequence[int] = (60, 1514),
                  rate: int = 400, dst_mac: bytes = b"") -> None:
         self.name = f"{src.ifname} to {dst.ifname}"
+        # Frames that were stuck somewhere and come late are not of this series.
+        kind = dataclasses.replace(kind, run=next(_runs))
         self.rx, theirs = _fork.Pipe()
         self.progress = _fork.Value("Q", 0, lock=False)
         self.receiver = _fork.Process(target=_receive, args=(theirs, dst, kind, self.progress),
@@ -183,10 +188,8 @@ class Both:
 
     def __init__(self, a: End, b: End, sizes: Sequence[int] = (60, 1514), rate: int = 300,
                  udp: bool = False, flows: int = 1) -> None:
-        self.flows = [
-            Flow(b, a, Kind(run=21, udp=udp, flows=flows), sizes, rate),
-            Flow(a, b, Kind(run=22, udp=udp, flows=flows), sizes, rate),
-        ]
+        kind = Kind(udp=udp, flows=flows)
+        self.flows = [Flow(b, a, kind, sizes, rate), Flow(a, b, kind, sizes, rate)]
 
     def __enter__(self) -> Both:
         return self
@@ -209,3 +212,10 @@ class Both:
             if len(tally.seen) < least:
                 raise Failure(f"{what}, {flow.name}: hardly any traffic: {tally}")
         return tallies
+
+
+def steady(a: End, b: End, what: str) -> None:
+    """Fail unless every queue carries traffic both ways, without loss."""
+    with Both(a, b, udp=True, flows=32) as both:
+        both.wait(150)
+        both.demand(f"{what}: traffic afterwards")

@@ -34,8 +34,6 @@ EVERYBODY = b"\xff" * 6
 SOL_PACKET = 263
 PACKET_STATISTICS, PACKET_AUXDATA = 6, 8
 PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 15, 23
-PACKET_ADD_MEMBERSHIP = 1
-PACKET_MR_PROMISC = 1
 SO_RCVBUFFORCE = 33
 TP_STATUS_CSUMNOTREADY, TP_STATUS_VLAN_VALID = 8, 16
 ETH_P_ALL = 3
@@ -190,9 +188,6 @@ class Capture:
             self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, megabytes << 20)
             self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-            # What a program sends back keeps the address of the device.
-            self.sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP,
-                                 struct.pack("=iHH8s", end.ifindex, PACKET_MR_PROMISC, 0, b""))
             self.sock.bind((end.ifname, proto))
         self.sock.setblocking(False)
         self.unsummed = 0
