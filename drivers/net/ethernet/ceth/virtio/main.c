@@ -377,6 +377,10 @@ static int cvio_alloc_vectors(struct cvio *v)
 	for (i = 0; i < pairs; i++)
 		irqs[i] = pci_irq_vector(pdev, cvio_vector(v, i));
 	v->caps.irqs = irqs;
+	v->rx_doorbells = devm_kcalloc(&pdev->dev, pairs,
+				       sizeof(*v->rx_doorbells), GFP_KERNEL);
+	if (!v->rx_doorbells)
+		return -ENOMEM;
 	v->caps.max_pairs = pairs;
 	return 0;
 }

@@ -187,7 +187,9 @@ static __always_inline void cvio_packed_rx_flush(struct ceth_rxq *rxq,
 	struct cvio_vq *vq = ceth_rxq_priv(rxq);
 
 	cvio_packed_post_close(vq, cur);
-	cvio_packed_flush(vq);
+	/* The device has run out of buffers: nothing else makes it ask. */
+	if (unlikely(cvio_packed_flush(vq)))
+		cvio_kick_all(ceth_pair_priv(rxq->pair));
 }
 
 static __always_inline void cvio_packed_rx_doorbell(struct ceth_rxq *rxq)
@@ -196,6 +198,7 @@ static __always_inline void cvio_packed_rx_doorbell(struct ceth_rxq *rxq)
 
 	cvio_notify(vq, vq->avail_idx |
 		    (vq->avail_flags & CVIO_AVAIL ? BIT(15) : 0));
+	cvio_kick_all(ceth_pair_priv(rxq->pair));
 }
 
 static __always_inline void cvio_packed_tx_post_open(struct ceth_txq *txq,

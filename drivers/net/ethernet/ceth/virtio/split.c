@@ -150,7 +150,9 @@ static __always_inline void cvio_split_rx_flush(struct ceth_rxq *rxq,
 	struct cvio_vq *vq = ceth_rxq_priv(rxq);
 
 	vq->avail_idx = cur->idx;
-	cvio_split_flush(vq);
+	/* The device has run out of buffers: nothing else makes it ask. */
+	if (unlikely(cvio_split_flush(vq)))
+		cvio_kick_all(ceth_pair_priv(rxq->pair));
 }
 
 static __always_inline void cvio_split_rx_doorbell(struct ceth_rxq *rxq)
@@ -158,6 +160,7 @@ static __always_inline void cvio_split_rx_doorbell(struct ceth_rxq *rxq)
 	struct cvio_vq *vq = ceth_rxq_priv(rxq);
 
 	cvio_notify(vq, vq->avail_idx);
+	cvio_kick_all(ceth_pair_priv(rxq->pair));
 }
 
 static __always_inline void cvio_split_tx_post_open(struct ceth_txq *txq,

@@ -109,6 +109,8 @@ struct cvio_vq {
  * @up: DRIVER_OK is set
  * @broken: the device stopped answering; nothing but a reset helps
  * @status: configuration field, as the interrupt handler saw it last
+ * @rx_doorbells: of the receive queues that run; NULL where doorbells are not
+ *	in one mapping
  * @ctrl: control virtqueue
  * @ctrl_data: data of a command, CVIO_CTRL_DATA_MAX bytes, coherent
  * @ctrl_dma: DMA address of the answer, which comes before @ctrl_data
@@ -127,6 +129,7 @@ struct cvio {
 	bool up;
 	bool broken;
 	u16 status;
+	void __iomem **rx_doorbells;
 	struct cvio_vq ctrl;
 	void *ctrl_data;
 	dma_addr_t ctrl_dma;
@@ -163,6 +166,7 @@ void cvio_vq_free(struct cvio *v, struct cvio_vq *vq);
 void cvio_vq_init(struct cvio *v, struct cvio_vq *vq);
 int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector);
 int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq);
+void cvio_kick_all(struct cvio *v);
 
 /* ctrl.c: control virtqueue (5.1.6.5) */
 int cvio_ctrl_alloc(struct cvio *v);

@@ -142,6 +142,9 @@ int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector)
 		return -ENOSPC;
 	vp_modern_set_queue_enable(mdev, vq->index, true);
 	WRITE_ONCE(vq->notify, vq->doorbell);
+	if (mdev->notify_base && vq->index < v->caps.max_pairs * 2 &&
+	    !(vq->index & 1))
+		WRITE_ONCE(v->rx_doorbells[vq->index / 2], vq->doorbell);
 	return 0;
 }
 
@@ -181,6 +184,8 @@ int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq)
 	int err;
 
 	WRITE_ONCE(vq->notify, NULL);
+	if (vq->index < v->caps.max_pairs * 2 && !(vq->index & 1))
+		WRITE_ONCE(v->rx_doorbells[vq->index / 2], NULL);
 	if (!v->up)	/* the reset of the device has taken all queues */
 		return 0;
 	if (!cvio_has(v, VIRTIO_F_RING_RESET))
@@ -193,4 +198,26 @@ int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq)
 	v->broken = true;
 	ceth_fault(v->cdev, CETH_FAULT_DEVICE, vq->index / 2);
 	return err;
+}
+
+/**
+ * cvio_kick_all() - ring the doorbells of all receive queues
+ * @v: the device; any context
+ *
+ * A device that steers by itself (QEMU does) may hold a frame for a queue
+ * without buffers where it came in: at the source that belongs to another
+ * queue, from which it takes nothing more until that one's doorbell rings.
+ */
+void cvio_kick_all(struct cvio *v)
+{
+	u16 i;
+
+	if (cvio_has(v, VIRTIO_F_NOTIFICATION_DATA))
+		return;
+	for (i = 0; i < v->caps.max_pairs; i++) {
+		void __iomem *doorbell = READ_ONCE(v->rx_doorbells[i]);
+
+		if (doorbell)
+			iowrite16(CVIO_RXQ(i), doorbell);
+	}
 }
