@@ -100,6 +100,10 @@ def _on_each_cpu(env: Env, path: Path, what: str, run_id: int) -> None:
     irqs = Irqs(env, path.into)
     for cpu in range(env.cpus):
         irqs.pin(cpu)
+        # An interrupt moves when it comes the next time.
+        path.bpf.configure(verdict=REDIRECT)
+        path.go("until the interrupts have moved", Kind(run=run_id + 20, udp=True, flows=16),
+                count=160)
         path.bpf.configure(verdict=REDIRECT)
         path.go(f"{what}, CPU {cpu}", Kind(run=run_id, udp=True, flows=16), count=480)
         where = {i: c[0] for i, c in enumerate(path.bpf.per_cpu(REDIRECT)) if c[0]}
