@@ -17,7 +17,7 @@ from cethtest.bpf import PASS, Bpf
 from cethtest.env import Env
 from cethtest.flow import Both, Flow, steady
 from cethtest.frames import Kind
-from cethtest.pci import Function, module_file, monitor, nic_name
+from cethtest.pci import Function, module_file, monitor, nic_name, no_autoprobe
 from cethtest.tap import cases, main, say
 from cethtest.tool import Failure, Skip, check, equal, read, run, run_json, wait_for
 
@@ -233,6 +233,12 @@ def test_diagnose(env: Env) -> None:
     run(f"devlink dev info {handle}")
 
 
+def _plug(function: Function, nic: str) -> None:
+    with no_autoprobe():
+        monitor(f"plug {nic}")
+        wait_for(function.path.exists, "the device to appear")
+
+
 def test_unplug(env: Env) -> None:
     """The hardware disappears under traffic, and another appears."""
     function = Function(env)
@@ -243,8 +249,7 @@ def test_unplug(env: Env) -> None:
         with incoming(env, 50):
             monitor(f"unplug {nic}")
             wait_for(lambda: not function.path.exists(), "the device to disappear")
-            monitor(f"plug {nic}")
-            wait_for(function.path.exists, "the device to appear")
+            _plug(function, nic)
             function.bind()
     steady(env.dut, env.peer, "unplugged and plugged")
 
@@ -260,8 +265,7 @@ def test_unplug_busy(env: Env) -> None:
     with storm(env, 50):
         monitor(f"unplug {nic}")
         wait_for(lambda: not env.dut.exists, "the interface to disappear")
-        monitor(f"plug {nic}")
-        wait_for(function.path.exists, "the device to appear")
+        _plug(function, nic)
         function.bind()
     steady(env.dut, env.peer, "unplugged and plugged")
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from .env import Env
-from .tool import Failure, Skip, check, run, wait_for, write
+from .tool import Failure, Skip, check, equal, run, wait_for, write
 
 BUS = Path("/sys/bus/pci")
 MONITOR = "CETH_MONITOR"
@@ -46,9 +48,13 @@ class Function:
 
     def bind(self) -> None:
         """Give it back, and set its interface up as before."""
-        if self.bound != self.driver:
+        if self.bound and self.bound != self.driver:
+            # A device that is new goes to whatever driver wants it.
+            self.unbind()
+        if not self.bound:
             write(self.path / "driver_override", self.driver)
             write(BUS / "drivers_probe", self.address)
+        equal(self.bound, self.driver, f"driver of {self.address}")
         self.restore()
 
     def restore(self) -> None:
@@ -58,6 +64,16 @@ class Function:
         if name != wanted:
             run(f"ip link set {name} name {wanted}")
         self.env.configure(self.env.pairs[0])
+
+
+@contextlib.contextmanager
+def no_autoprobe() -> Iterator[None]:
+    """A device that appears meanwhile gets no driver by itself."""
+    write(BUS / "drivers_autoprobe", 0)
+    try:
+        yield
+    finally:
+        write(BUS / "drivers_autoprobe", 1)
 
 
 def monitor(words: str) -> str:
