@@ -40,6 +40,7 @@ struct ceth_dev;
 struct ceth_pair;
 struct ceth_rxq;
 struct ceth_txq;
+struct dev_pm_ops;
 struct device;
 struct seq_file;
 
@@ -57,6 +58,9 @@ struct seq_file;
  * @CETH_CAP_LINK: link state is reported (get_link, ceth_link_changed()).
  *	Without it the link is always up while the device is.
  * @CETH_CAP_COALESCE_QUEUE: set_coalesce distinguishes queues.
+ * @CETH_CAP_PHYS_ADDR: the device reads and writes physical memory by its
+ *	address, whatever stands between bus and memory for others: what is
+ *	sent needs no DMA mapping.
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -66,6 +70,7 @@ enum ceth_cap {
 	CETH_CAP_SET_MAC		= BIT(4),
 	CETH_CAP_LINK			= BIT(5),
 	CETH_CAP_COALESCE_QUEUE		= BIT(6),
+	CETH_CAP_PHYS_ADDR		= BIT(7),
 };
 
 /**
@@ -392,13 +397,14 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 int ceth_register(struct ceth_dev *cdev);
 void ceth_unregister(struct ceth_dev *cdev);
 void ceth_destroy(struct ceth_dev *cdev);
-int ceth_suspend(struct ceth_dev *cdev);
-int ceth_resume(struct ceth_dev *cdev);
+void *ceth_priv(const struct ceth_dev *cdev);
 void ceth_shutdown(struct ceth_dev *cdev);
 
 void ceth_link_changed(struct ceth_dev *cdev);
 void ceth_announce(struct ceth_dev *cdev);
 void ceth_fault(struct ceth_dev *cdev, enum ceth_fault fault, u16 pair);
 void ceth_device_gone(struct ceth_dev *cdev);
+
+extern const struct dev_pm_ops ceth_pm_ops;
 
 #endif /* _NET_CETH_H */

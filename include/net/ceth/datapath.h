@@ -35,22 +35,22 @@ struct ceth_rx_cmpl {
 
 /**
  * struct ceth_cursor - a place on a ring, for the time of a batch
- * @ring: the entries
+ * @pos: next entry, or the first entry of all where @idx says which
+ * @end: entry to stop at, or where the ring ends
+ * @bits: what marks an entry as ready, or as given to the device
  * @idx: next entry
- * @end: entry to stop at
- * @mask: of @idx, or size of the ring
- * @flags: what marks an entry as ready, or as given to the device
+ * @mask: of @idx
  *
  * The backend's to use as it likes. It exists so that the compiler keeps it in
  * registers: what is in the queue's structure has to be read again after each
  * store to a ring.
  */
 struct ceth_cursor {
-	void *ring;
+	void *pos;
+	void *end;
+	u64 bits;
 	u32 idx;
-	u32 end;
 	u32 mask;
-	u32 flags;
 };
 
 /**
@@ -125,6 +125,7 @@ enum ceth_tx_flags {
  * @csum_start: bytes from the start of the frame
  * @csum_offset: bytes from @csum_start
  * @gso_size: payload bytes of a segment
+ * @gso_segs: segments, where the sender has counted them
  * @hdr_len: bytes of all headers
  */
 struct ceth_tx_meta {
@@ -132,6 +133,7 @@ struct ceth_tx_meta {
 	u16 csum_start;
 	u16 csum_offset;
 	u16 gso_size;
+	u16 gso_segs;
 	u16 hdr_len;
 };
 
@@ -149,33 +151,37 @@ struct ceth_tx_seg {
 
 /**
  * struct ceth_dp_ops - descriptor code of a backend
+ *
+ * @ring is the backend's part of a queue (ceth_rxq_priv(), ceth_txq_priv()). A
+ * backend whose receive and transmit rings are alike has one function for both.
  */
 struct ceth_dp_ops {
 	/**
 	 * @rx_open: set @cur to the next completion, for a batch of @max at
-	 *	most
+	 *	most. It may have to end before, where the ring does.
 	 */
-	void (*rx_open)(struct ceth_rxq *rxq, struct ceth_cursor *cur, u32 max);
+	void (*rx_open)(void *ring, struct ceth_cursor *cur, u32 max);
 	/**
 	 * @rx_next: read a completion, in the device's order, into @c (id and
 	 *	len), and move @cur on.
 	 *	Return: there was one.
 	 */
-	bool (*rx_next)(struct ceth_rxq *rxq, struct ceth_cursor *cur,
+	bool (*rx_next)(void *ring, struct ceth_cursor *cur,
 			struct ceth_rx_cmpl *c);
 	/**
 	 * @rx_close: the completions before @cur are taken off the ring. What
 	 *	the device wrote before it completed them must be visible on
 	 *	return (dma_rmb()).
+	 *	Return: the batch went as far as it could, there may be more.
 	 */
-	void (*rx_close)(struct ceth_rxq *rxq, struct ceth_cursor *cur);
+	bool (*rx_close)(void *ring, struct ceth_cursor *cur);
 	/**
 	 * @rx_begin: read what the device says about the frame that starts in
 	 *	this buffer. @prefix is &ceth_caps.rx_prefix bytes before the
 	 *	frame; each byte of it may be read once only, into @info.
 	 *	Return: buffers of the frame, 0 when it makes no sense.
 	 */
-	u32 (*rx_begin)(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
+	u32 (*rx_begin)(const void *ring, const struct ceth_rx_cmpl *c,
 			const void *prefix, struct ceth_rx_info *info);
 	/**
 	 * @rx_csum_partial: the frame's checksum is left to compute, so that
@@ -183,63 +189,66 @@ struct ceth_dp_ops {
 	 */
 	bool (*rx_csum_partial)(const struct ceth_rx_info *info);
 	/** @rx_meta: decode @info */
-	void (*rx_meta)(const struct ceth_rxq *rxq,
-			const struct ceth_rx_info *info,
+	void (*rx_meta)(const void *ring, const struct ceth_rx_info *info,
 			struct ceth_rx_meta *meta);
 	/** @rx_post_open: set @cur to where the next buffer goes */
-	void (*rx_post_open)(struct ceth_rxq *rxq, struct ceth_cursor *cur);
+	void (*rx_post_open)(void *ring, struct ceth_cursor *cur);
 	/**
 	 * @rx_post: give the device a buffer under @id. @dma is where it may
 	 *	write &ceth_rxq.buf_len bytes. Need not be visible to the
 	 *	device before rx_flush.
 	 */
-	void (*rx_post)(struct ceth_rxq *rxq, struct ceth_cursor *cur, u16 id,
+	void (*rx_post)(void *ring, struct ceth_cursor *cur, u32 id,
 			dma_addr_t dma);
 	/** @rx_repost: as rx_post, with the buffer that @id had last */
-	void (*rx_repost)(struct ceth_rxq *rxq, struct ceth_cursor *cur, u16 id,
+	void (*rx_repost)(void *ring, struct ceth_cursor *cur, u32 id,
 			  dma_addr_t dma);
 	/**
 	 * @rx_flush: make what was posted up to @cur visible; doorbell if
 	 *	needed
 	 */
-	void (*rx_flush)(struct ceth_rxq *rxq, struct ceth_cursor *cur);
+	void (*rx_flush)(void *ring, struct ceth_cursor *cur);
 	/** @rx_doorbell: tell the device that there are buffers, in any case */
-	void (*rx_doorbell)(struct ceth_rxq *rxq);
+	void (*rx_doorbell)(void *ring);
 
 	/** @tx_post_open: set @cur to where the next packet goes */
-	void (*tx_post_open)(struct ceth_txq *txq, struct ceth_cursor *cur);
+	void (*tx_post_open)(void *ring, struct ceth_cursor *cur);
 	/**
-	 * @tx_prefix: fill in the &ceth_caps.tx_prefix bytes before a packet
-	 *	from @meta (NULL: send as it is). Called before they are
-	 *	mapped, or with coherent memory. NULL when there are none.
+	 * @tx_prefix: fill in the @len bytes (&ceth_caps.tx_prefix) before a
+	 *	packet from @meta (NULL: send as it is). Called before they
+	 *	are mapped, or with coherent memory. NULL when there are none.
 	 */
-	void (*tx_prefix)(struct ceth_txq *txq, const struct ceth_tx_meta *meta,
-			  void *prefix);
+	void (*tx_prefix)(const struct ceth_tx_meta *meta, void *prefix,
+			  u32 len);
 	/**
 	 * @tx_post: write the descriptors of a packet of @n segments, the
-	 *	first of which starts with the prefix. The device must not see
-	 *	the packet before tx_flush.
+	 *	first of which starts with the prefix. The device may see the
+	 *	packet at once, but no part of it; it need not before tx_flush.
 	 */
-	void (*tx_post)(struct ceth_txq *txq, struct ceth_cursor *cur,
+	void (*tx_post)(void *ring, struct ceth_cursor *cur,
 			const struct ceth_tx_seg *segs, u32 n,
 			const struct ceth_tx_meta *meta);
 	/** @tx_post_close: the packets before @cur are written */
-	void (*tx_post_close)(struct ceth_txq *txq, struct ceth_cursor *cur);
+	void (*tx_post_close)(void *ring, struct ceth_cursor *cur);
 	/**
 	 * @tx_flush: make what was posted visible; doorbell if needed.
 	 *	Return: a doorbell was rung.
 	 */
-	bool (*tx_flush)(struct ceth_txq *txq);
-	/** @tx_open: set @cur to the next completion */
-	void (*tx_open)(struct ceth_txq *txq, struct ceth_cursor *cur);
+	bool (*tx_flush)(void *ring);
+	/** @tx_open: as rx_open */
+	void (*tx_open)(void *ring, struct ceth_cursor *cur, u32 max);
 	/**
-	 * @tx_next: read the id of the next packet completed, unchecked, and
-	 *	move @cur on.
+	 * @tx_next: read the id of the next packet completed, unchecked.
 	 *	Return: there was one.
 	 */
-	bool (*tx_next)(struct ceth_txq *txq, struct ceth_cursor *cur, u32 *id);
-	/** @tx_close: the completions before @cur are taken off the ring */
-	void (*tx_close)(struct ceth_txq *txq, struct ceth_cursor *cur);
+	bool (*tx_next)(void *ring, struct ceth_cursor *cur, u32 *id);
+	/**
+	 * @tx_skip: move @cur past the completion of a packet of @n segments;
+	 *	1 when the id was not a packet's
+	 */
+	void (*tx_skip)(struct ceth_cursor *cur, u32 n);
+	/** @tx_close: as rx_close */
+	bool (*tx_close)(void *ring, struct ceth_cursor *cur);
 
 	/**
 	 * @irq_disarm: the pair is being polled, interrupts are not needed.
@@ -277,6 +286,26 @@ struct ceth_datapath {
 	void (*rx_kick)(struct ceth_rxq *rxq);
 };
 
+struct ceth_rx_poll;
+struct ceth_xdp_bulk;
+
+/**
+ * struct ceth_dp_fn - templates that CETH_DATAPATH() instantiates as functions
+ *	of their own: their loops want all the registers
+ * @rx_xdp: ceth_rx_xdp_batch()
+ * @rx_stack: ceth_rx_stack_batch()
+ * @rx_refill: ceth_rx_refill()
+ * @tx_clean: ceth_tx_clean_tmpl()
+ * @xdp_send: ceth_xdp_bulk_send()
+ */
+struct ceth_dp_fn {
+	void (*rx_xdp)(struct ceth_rx_poll *p);
+	void (*rx_stack)(struct ceth_rx_poll *p);
+	void (*rx_refill)(struct ceth_rx_poll *p);
+	bool (*tx_clean)(struct ceth_pair *pair, int budget);
+	void (*xdp_send)(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk);
+};
+
 /* The templates need the above. */
 #include <net/ceth/tx.h>
 #include <net/ceth/rx.h>
@@ -285,27 +314,24 @@ struct ceth_datapath {
  * ceth_poll_tmpl() - NAPI poll of a pair
  * @napi: of the pair
  * @budget: frames to receive at most; 0: only what netpoll may do
- * @xdp_batch: instance of ceth_rx_xdp_batch()
- * @stack_batch: instance of ceth_rx_stack_batch()
+ * @fn: instances of the other templates
  * @ops: the backend's
  *
  * Return: work done; @budget when there is more to do.
  */
 static __always_inline int
 ceth_poll_tmpl(struct napi_struct *napi, int budget,
-	       void (*xdp_batch)(struct ceth_rx_poll *),
-	       void (*stack_batch)(struct ceth_rx_poll *),
-	       const struct ceth_dp_ops *ops)
+	       const struct ceth_dp_fn *fn, const struct ceth_dp_ops *ops)
 {
 	struct ceth_pair *pair = container_of(napi, struct ceth_pair, napi);
 	bool again;
 	int done;
 
-	again = ceth_tx_clean_tmpl(pair, budget, ops);
 	if (unlikely(!budget))
 		return 0;
 
-	done = ceth_rx_poll_tmpl(pair, budget, xdp_batch, stack_batch, ops);
+	again = fn->tx_clean(pair, budget);
+	done = ceth_rx_poll_tmpl(pair, budget, fn, ops);
 	if (done >= budget || again)
 		return budget;
 
@@ -336,10 +362,37 @@ static noinline void name##_rx_stack(struct ceth_rx_poll *p)		\
 {									\
 	ceth_rx_stack_batch(p, &(ops));					\
 }									\
+static noinline void name##_rx_refill(struct ceth_rx_poll *p)		\
+{									\
+	p->n_free = ceth_rx_refill(p->rxq, &p->post, &(ops));		\
+}									\
+static noinline bool name##_tx_clean(struct ceth_pair *pair, int budget) \
+{									\
+	return ceth_tx_clean_tmpl(pair, budget, &(ops));		\
+}									\
+static noinline u32 name##_xdp_frags(struct ceth_txq *txq,		\
+				     const struct ceth_xdp_tx *f,	\
+				     const struct ceth_tx_seg *first,	\
+				     struct ceth_cursor *cur)		\
+{									\
+	return ceth_xdp_send_frags(txq, f, first, cur, &(ops));		\
+}									\
+static noinline void name##_xdp_send(struct ceth_pair *pair,		\
+				     struct ceth_xdp_bulk *bulk)	\
+{									\
+	ceth_xdp_bulk_send(pair, bulk, name##_xdp_frags, &(ops));	\
+}									\
 static int name##_poll(struct napi_struct *napi, int budget)		\
 {									\
-	return ceth_poll_tmpl(napi, budget, name##_rx_xdp,		\
-			      name##_rx_stack, &(ops));			\
+	static const struct ceth_dp_fn fn = {				\
+		.rx_xdp		= name##_rx_xdp,			\
+		.rx_stack	= name##_rx_stack,			\
+		.rx_refill	= name##_rx_refill,			\
+		.tx_clean	= name##_tx_clean,			\
+		.xdp_send	= name##_xdp_send,			\
+	};								\
+									\
+	return ceth_poll_tmpl(napi, budget, &fn, &(ops));		\
 }									\
 static irqreturn_t name##_irq(int irq, void *data)			\
 {									\
@@ -368,7 +421,7 @@ static void name##_rx_fill(struct ceth_rxq *rxq)			\
 }									\
 static void name##_rx_kick(struct ceth_rxq *rxq)			\
 {									\
-	(ops).rx_doorbell(rxq);						\
+	(ops).rx_doorbell(ceth_rxq_priv(rxq));				\
 }									\
 const struct ceth_datapath name = {					\
 	.rxq_priv	= sizeof(rxpriv),				\

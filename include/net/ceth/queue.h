@@ -42,7 +42,7 @@
 /**
  * struct ceth_rx_buf - a receive buffer without an id
  * @va: start of the buffer
- * @dma: DMA address of @va
+ * @dma: where the device may write, see &ceth_rxq.dmas
  */
 struct ceth_rx_buf {
 	void *va;
@@ -110,13 +110,16 @@ struct ceth_rx_stats {
 struct ceth_tx_stats {
 	/** @syncp: readers' protection on 32-bit machines */
 	struct u64_stats_sync syncp;
-	/** @packets: given to the device, from the stack */
+	/**
+	 * @packets: given to the device, from the stack; one that it segments
+	 *	counts as its segments
+	 */
 	u64 packets;
 	/** @bytes: of @packets */
 	u64 bytes;
-	/** @needs_csum: checksum left to the device */
+	/** @needs_csum: of @packets, with the checksum left to the device */
 	u64 needs_csum;
-	/** @csum_none: no checksum to compute */
+	/** @csum_none: of @packets, without checksum to compute */
 	u64 csum_none;
 	/** @gso_packets: packets left to the device to segment */
 	u64 gso_packets;
@@ -157,7 +160,10 @@ struct ceth_rxq {
 	/* read by each poll */
 	/** @vas: start of each id's buffer, @size entries */
 	void **vas;
-	/** @dmas: DMA address of each id's buffer, @size entries */
+	/**
+	 * @dmas: where the device may write in each id's buffer: the DMA
+	 *	address of its start plus @off; @size entries
+	 */
 	dma_addr_t *dmas;
 	/** @xdp_prog: program of the device; NAPI reads it once a poll */
 	struct bpf_prog __rcu *xdp_prog;
@@ -241,7 +247,7 @@ enum ceth_tx_type {
  * struct ceth_tx_rec - what the driver remembers of a segment in flight
  * @ptr: sk_buff, xdp_frame or buffer, by @type; for CETH_TX_MORE of XDP_TX the
  *	buffer
- * @dma: what to unmap, or the buffer's address for XDP_TX
+ * @dma: what to unmap, or the buffer's &ceth_rx_buf.dma for XDP_TX
  * @len: what to unmap, 0: nothing
  * @next: id of the next segment of the packet
  * @type: see &enum ceth_tx_type
@@ -260,7 +266,7 @@ struct ceth_tx_rec {
 		};
 		u16 kind;
 	};
-};
+} __aligned(32);	/* a shift finds it, and it lies in one cache line */
 
 /* &ceth_tx_rec.kind of a type and number of segments */
 #ifdef __LITTLE_ENDIAN
@@ -296,6 +302,8 @@ struct ceth_txq {
 	u32 size;
 	/** @prefix: bytes before the frame that the device reads */
 	u8 prefix;
+	/** @phys: see %CETH_CAP_PHYS_ADDR */
+	bool phys;
 	/** @idx: index of the queue */
 	u16 idx;
 

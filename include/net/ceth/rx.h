@@ -19,8 +19,6 @@
 #include <linux/prefetch.h>
 #include <net/page_pool/helpers.h>
 
-struct ceth_rx_poll;
-
 /**
  * struct ceth_rx_local - a poll's counters, added to the queue's at its end
  * @packets: see &struct ceth_rx_stats, as for all fields
@@ -78,6 +76,8 @@ static __always_inline void *ceth_rx_base(const struct ceth_rxq *rxq,
  * @rxq: the queue
  * @prog: program, or NULL
  * @n_good: entries of @batch
+ * @n_free: ids that could not be refilled
+ * @more: there may be more completions
  * @post: where buffers go
  * @n: counters
  * @bulk: frames to send back
@@ -87,6 +87,8 @@ struct ceth_rx_poll {
 	struct ceth_rxq *rxq;
 	struct bpf_prog *prog;
 	u32 n_good;
+	u32 n_free;
+	bool more;
 	struct ceth_cursor post;
 	struct ceth_rx_local n;
 	struct ceth_xdp_bulk bulk;
@@ -108,7 +110,8 @@ static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
 	dma_addr_t *dmas = rxq->dmas;
 	void **vas = rxq->vas;
 	const u16 *ids = rxq->free_ids;
-	u32 n = rxq->n_free, off = rxq->off;
+	struct ceth_cursor cur = *post;
+	u32 n = rxq->n_free;
 
 	while (n) {
 		const struct ceth_rx_buf *from;
@@ -126,9 +129,10 @@ static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
 			from--;
 			vas[id] = from->va;
 			dmas[id] = from->dma;
-			ops->rx_post(rxq, post, id, from->dma + off);
+			ops->rx_post(rxq->priv, &cur, id, from->dma);
 		}
 	}
+	*post = cur;
 	rxq->n_free = n;
 	return n;
 }
@@ -143,9 +147,9 @@ static __always_inline void ceth_rx_fill_tmpl(struct ceth_rxq *rxq,
 {
 	struct ceth_cursor post;
 
-	ops->rx_post_open(rxq, &post);
+	ops->rx_post_open(rxq->priv, &post);
 	ceth_rx_refill(rxq, &post, ops);
-	ops->rx_flush(rxq, &post);
+	ops->rx_flush(rxq->priv, &post);
 }
 
 /**
@@ -166,8 +170,8 @@ static __always_inline u32 ceth_rx_take(struct ceth_rx_poll *p, u32 max,
 	u32 bad = 0, bytes = 0;
 	struct ceth_cursor cur;
 
-	ops->rx_open(rxq, &cur, max);
-	while (ops->rx_next(rxq, &cur, c)) {
+	ops->rx_open(rxq->priv, &cur, max);
+	while (ops->rx_next(rxq->priv, &cur, c)) {
 		void *va;
 
 		if (unlikely(c->id >= size))
@@ -185,7 +189,7 @@ bad:
 		ceth_rx_bad(rxq, c->id);
 		bad++;
 	}
-	ops->rx_close(rxq, &cur);
+	p->more = ops->rx_close(rxq->priv, &cur);
 	p->n_good = c - p->batch;
 	p->n.packets += p->n_good;
 	p->n.bytes += bytes;
@@ -244,7 +248,7 @@ static __always_inline void ceth_rx_reuse(struct ceth_rxq *rxq,
 	u32 id = c->id;
 
 	rxq->vas[id] = c->va;
-	ops->rx_repost(rxq, post, id, rxq->dmas[id] + rxq->off);
+	ops->rx_repost(rxq->priv, post, id, rxq->dmas[id]);
 }
 
 /**
@@ -270,7 +274,7 @@ ceth_rx_xdp_frame(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 	u32 act, metalen;
 
 	if (unlikely(ops->rx_csum_partial(info))) {
-		ops->rx_meta(rxq, info, &meta);
+		ops->rx_meta(rxq->priv, info, &meta);
 		if (!ceth_rx_csum_complete(xdp, &meta)) {
 			ceth_rx_bad_frame(rxq);
 			ceth_rx_uncount(p, c);
@@ -285,8 +289,7 @@ ceth_rx_xdp_frame(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 	}
 	switch (act) {
 	case XDP_TX:
-		ceth_xdp_bulk_add(&p->bulk, c->va, rxq->dmas[c->id], xdp,
-				  0);
+		ceth_xdp_bulk_add(&p->bulk, c->va, rxq->dmas[c->id], xdp, 0);
 		return false;
 	case XDP_REDIRECT:
 		if (unlikely(xdp_do_redirect(rxq->xdp_rxq.dev, xdp, prog))) {
@@ -304,7 +307,7 @@ ceth_rx_xdp_frame(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 		metalen = xdp->data - xdp->data_meta;
 		if (metalen)
 			skb_metadata_set(skb, metalen);
-		ops->rx_meta(rxq, info, &meta);
+		ops->rx_meta(rxq->priv, info, &meta);
 		meta.flags &= ~(CETH_RX_CSUM_PARTIAL | CETH_RX_GSO);
 		ceth_rx_deliver(rxq, skb, &meta);
 		return false;
@@ -356,7 +359,7 @@ ceth_rx_multi(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 		skb = ceth_rx_frame_skb(rxq);
 	if (!skb)
 		return false;
-	ops->rx_meta(rxq, &info, &meta);
+	ops->rx_meta(rxq->priv, &info, &meta);
 	if (p->prog)
 		meta.flags &= ~(CETH_RX_CSUM_PARTIAL | CETH_RX_GSO);
 	ceth_rx_deliver(rxq, skb, &meta);
@@ -367,9 +370,6 @@ ceth_rx_multi(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
  * ceth_rx_xdp_batch() - frames for the program
  * @p: the poll
  * @ops: the backend's
- *
- * A function of its own, as is ceth_rx_stack_batch(): the loop wants all the
- * registers.
  */
 static __always_inline void ceth_rx_xdp_batch(struct ceth_rx_poll *p,
 					      const struct ceth_dp_ops *ops)
@@ -388,7 +388,7 @@ static __always_inline void ceth_rx_xdp_batch(struct ceth_rx_poll *p,
 		void *prefix = c->va + rxq->off;
 
 		if (likely(!multi)) {
-			n_bufs = ops->rx_begin(rxq, c, prefix, &info);
+			n_bufs = ops->rx_begin(rxq->priv, c, prefix, &info);
 			multi = n_bufs != 1 || c->len < rxq->min_len;
 		}
 		if (unlikely(multi)) {
@@ -425,7 +425,8 @@ static __always_inline void ceth_rx_stack_batch(struct ceth_rx_poll *p,
 
 	for (; c < end; c++) {
 		if (likely(!multi)) {
-			n_bufs = ops->rx_begin(rxq, c, c->va + rxq->off, &info);
+			n_bufs = ops->rx_begin(rxq->priv, c, c->va + rxq->off,
+					       &info);
 			multi = n_bufs != 1 || c->len < rxq->min_len;
 		}
 		if (unlikely(multi)) {
@@ -437,7 +438,7 @@ static __always_inline void ceth_rx_stack_batch(struct ceth_rx_poll *p,
 				  c->len - rxq->prefix);
 		if (unlikely(!skb))
 			continue;
-		ops->rx_meta(rxq, &info, &meta);
+		ops->rx_meta(rxq->priv, &info, &meta);
 		ceth_rx_deliver(rxq, skb, &meta);
 	}
 }
@@ -446,44 +447,40 @@ static __always_inline void ceth_rx_stack_batch(struct ceth_rx_poll *p,
  * ceth_rx_poll_tmpl() - receive
  * @pair: the pair
  * @budget: most buffers to take
- * @xdp_batch: instance of ceth_rx_xdp_batch()
- * @stack_batch: instance of ceth_rx_stack_batch()
+ * @fn: instances of the other templates
  * @ops: the backend's
  *
  * Return: buffers taken; @budget when there is more, or hardly a buffer left.
  */
 static __always_inline int
 ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
-		  void (*xdp_batch)(struct ceth_rx_poll *),
-		  void (*stack_batch)(struct ceth_rx_poll *),
-		  const struct ceth_dp_ops *ops)
+		  const struct ceth_dp_fn *fn, const struct ceth_dp_ops *ops)
 {
 	struct ceth_rxq *rxq = pair->rxq;
 	bool sync = dma_dev_need_sync(rxq->dev);
 	struct ceth_rx_poll p __uninitialized;
 	int done = 0;
-	u32 got;
 
 	p.rxq = rxq;
 	p.prog = rcu_dereference_bh(rxq->xdp_prog);
 	memset(&p.n, 0, sizeof(p.n));
 	ceth_xdp_bulk_init(&p.bulk);
-	ops->rx_post_open(rxq, &p.post);
+	ops->rx_post_open(rxq->priv, &p.post);
 
 	do {
-		got = ceth_rx_take(&p, min(budget - done, CETH_RX_BATCH), ops);
+		done += ceth_rx_take(&p, min(budget - done, CETH_RX_BATCH),
+				     ops);
 		if (unlikely(sync))
 			ceth_rx_sync_cpu(&p);
 		if (p.prog)
-			xdp_batch(&p);
+			fn->rx_xdp(&p);
 		else
-			stack_batch(&p);
+			fn->rx_stack(&p);
 		if (unlikely(sync))
 			ceth_rx_sync_device(&p);
-		if (p.bulk.n)
-			ceth_xdp_bulk_send(pair, &p.bulk, ops);
-		done += got;
-	} while (got == CETH_RX_BATCH && done < budget);
+		if (p.bulk.end != p.bulk.f)
+			fn->xdp_send(pair, &p.bulk);
+	} while (p.more && done < budget);
 
 	if (p.bulk.posted)
 		ceth_xdp_bulk_flush(pair, ops);
@@ -493,10 +490,12 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 	/* Short of memory: poll again, as long as the ring is so empty that
 	 * there may be no further completion to do it.
 	 */
-	if (rxq->n_free &&
-	    unlikely(ceth_rx_refill(rxq, &p.post, ops) > rxq->size / 2))
-		done = budget;
-	ops->rx_flush(rxq, &p.post);
+	if (rxq->n_free) {
+		fn->rx_refill(&p);
+		if (unlikely(p.n_free > rxq->size / 2))
+			done = budget;
+	}
+	ops->rx_flush(rxq->priv, &p.post);
 
 	u64_stats_update_begin(&rxq->stats->syncp);
 	rxq->stats->polls++;

@@ -22,28 +22,28 @@
 /**
  * struct ceth_xdp_tx - a frame to send back
  * @va: start of its first buffer
- * @dma: DMA address of @va
- * @off: start of the frame, from @va
+ * @data: start of the frame
+ * @dma: &ceth_rx_buf.dma of @va
  * @len: bytes in the first buffer
  * @frags: further buffers, described at the end of the first one
  */
 struct ceth_xdp_tx {
 	void *va;
+	void *data;
 	dma_addr_t dma;
-	u16 off;
-	u16 len;
+	u32 len;
 	u32 frags;
 };
 
 /**
  * struct ceth_xdp_bulk - XDP_TX frames of a receive batch
- * @n: frames in @f
+ * @end: after the last one in @f
  * @sent: frames of this poll on the ring
  * @posted: something awaits the doorbell
  * @f: frames
  */
 struct ceth_xdp_bulk {
-	u32 n;
+	struct ceth_xdp_tx *end;
 	u32 sent;
 	bool posted;
 	struct ceth_xdp_tx f[CETH_RX_BATCH];
@@ -72,7 +72,7 @@ void ceth_rx_put(struct ceth_rxq *rxq, void *va);
  * ceth_rx_spare() - keep a buffer that came back, for the next refill
  * @rxq: the queue; NAPI context of its pair
  * @va: start of the buffer
- * @dma: DMA address of @va
+ * @dma: see &ceth_rx_buf
  */
 static __always_inline void ceth_rx_spare(struct ceth_rxq *rxq, void *va,
 					  dma_addr_t dma)
@@ -117,19 +117,43 @@ static __always_inline u16 ceth_tx_id(struct ceth_txq *txq)
 }
 
 /**
+ * ceth_tx_dma() - let the device read what is to be sent
+ * @txq: the queue
+ * @p: start; in the kernel's linear mapping
+ * @len: bytes
+ * @seg: address and length are filled in
+ * @unmap: bytes to unmap afterwards
+ *
+ * Return: done.
+ */
+static __always_inline bool ceth_tx_dma(const struct ceth_txq *txq, void *p,
+					u32 len, struct ceth_tx_seg *seg,
+					u32 *unmap)
+{
+	seg->len = len;
+	if (txq->phys) {
+		seg->dma = virt_to_phys(p);
+		*unmap = 0;
+		return true;
+	}
+	seg->dma = dma_map_single(txq->dev, p, len, DMA_TO_DEVICE);
+	*unmap = len;
+	return likely(!dma_mapping_error(txq->dev, seg->dma));
+}
+
+/**
  * ceth_fill_prefix() - have the prefix of a packet filled in, if there is one
  * @ops: the backend's
- * @txq: the queue; under its transmit lock
  * @meta: see &ceth_dp_ops.tx_prefix
  * @prefix: see &ceth_dp_ops.tx_prefix
+ * @len: see &ceth_dp_ops.tx_prefix
  */
 static __always_inline void ceth_fill_prefix(const struct ceth_dp_ops *ops,
-					     struct ceth_txq *txq,
 					     const struct ceth_tx_meta *meta,
-					     void *prefix)
+					     void *prefix, u32 len)
 {
 	if (ops->tx_prefix)
-		ops->tx_prefix(txq, meta, prefix);
+		ops->tx_prefix(meta, prefix, len);
 }
 
 /**
@@ -138,7 +162,7 @@ static __always_inline void ceth_fill_prefix(const struct ceth_dp_ops *ops,
  */
 static __always_inline void ceth_xdp_bulk_init(struct ceth_xdp_bulk *bulk)
 {
-	bulk->n = 0;
+	bulk->end = bulk->f;
 	bulk->sent = 0;
 	bulk->posted = false;
 }
@@ -147,7 +171,7 @@ static __always_inline void ceth_xdp_bulk_init(struct ceth_xdp_bulk *bulk)
  * ceth_xdp_bulk_add() - note a frame to send back
  * @bulk: frames to send back
  * @va: start of its first buffer
- * @dma: DMA address of @va
+ * @dma: &ceth_rx_buf.dma of that
  * @xdp: the frame
  * @frags: further buffers
  */
@@ -155,30 +179,68 @@ static __always_inline void
 ceth_xdp_bulk_add(struct ceth_xdp_bulk *bulk, void *va, dma_addr_t dma,
 		  const struct xdp_buff *xdp, u32 frags)
 {
-	struct ceth_xdp_tx *f = &bulk->f[bulk->n++];
+	struct ceth_xdp_tx *f = bulk->end++;
 
 	f->va = va;
+	f->data = xdp->data;
 	f->dma = dma;
-	f->off = xdp->data - va;
 	f->len = xdp->data_end - xdp->data;
 	f->frags = frags;
+}
+
+/**
+ * ceth_xdp_send_frags() - put a frame of several buffers on the ring
+ * @txq: the queue; has room; under its transmit lock
+ * @f: the frame
+ * @first: its first segment, without id
+ * @cur: where it goes
+ * @ops: the backend's
+ *
+ * Return: bytes in the further buffers.
+ */
+static __always_inline u32 ceth_xdp_send_frags(struct ceth_txq *txq,
+					       const struct ceth_xdp_tx *f,
+					       const struct ceth_tx_seg *first,
+					       struct ceth_cursor *cur,
+					       const struct ceth_dp_ops *ops)
+{
+	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
+	struct ceth_tx_rec *rec;
+	u32 bytes;
+
+	segs[0] = *first;
+	segs[0].id = ceth_tx_id(txq);
+	rec = &txq->recs[segs[0].id];
+	rec->ptr = f->va;
+	rec->dma = f->dma;
+	rec->kind = CETH_TX_KIND(CETH_TX_XDP_TX, 1 + f->frags);
+	bytes = ceth_xdp_tx_frags(txq, f, segs);
+	ops->tx_post(txq->priv, cur, segs, 1 + f->frags, NULL);
+	return bytes;
 }
 
 /**
  * ceth_xdp_bulk_send() - put the frames on the ring, without doorbell
  * @pair: the pair
  * @bulk: frames to send back; empty on return
+ * @frags: instance of ceth_xdp_send_frags()
  * @ops: the backend's
  */
-static __always_inline void ceth_xdp_bulk_send(struct ceth_pair *pair,
-					       struct ceth_xdp_bulk *bulk,
-					       const struct ceth_dp_ops *ops)
+static __always_inline void
+ceth_xdp_bulk_send(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk,
+		   u32 (*frags)(struct ceth_txq *txq,
+				const struct ceth_xdp_tx *f,
+				const struct ceth_tx_seg *first,
+				struct ceth_cursor *cur),
+		   const struct ceth_dp_ops *ops)
 {
+	u32 avail = 0, head = 0, mask = 0, prefix = 0, skew = 0, bytes = 0;
 	struct netdev_queue *netq = ceth_pair_netq(pair);
-	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
-	u32 avail = 0, prefix = 0, sent = 0, bytes = 0, head = 0;
-	struct ceth_xdp_tx *f, *end = &bulk->f[bulk->n];
+	struct ceth_xdp_tx *f, *end = bulk->end;
 	struct ceth_cursor cur __uninitialized;
+	struct ceth_tx_rec *recs = NULL;
+	u32 sent = end - bulk->f;
+	const u16 *free_ids = NULL;
 	struct ceth_txq *txq;
 	bool sync = false;
 
@@ -186,47 +248,57 @@ static __always_inline void ceth_xdp_bulk_send(struct ceth_pair *pair,
 	txq = pair->txq;
 	if (likely(txq)) {
 		avail = ceth_tx_avail(txq);
-		prefix = txq->prefix;
 		head = txq->free_head;
+		free_ids = txq->free_ids;
+		mask = txq->mask;
+		recs = txq->recs;
+		prefix = txq->prefix;
+		/* From where the device wrote to where it reads */
+		skew = pair->rxq->off + prefix;
 		sync = dma_dev_need_sync(txq->dev);
-		ops->tx_post_open(txq, &cur);
+		ops->tx_post_open(txq->priv, &cur);
 	}
 
 	for (f = bulk->f; f < end; f++) {
 		struct ceth_tx_seg seg;
 		struct ceth_tx_rec *rec;
-		u32 n = 1 + f->frags;
 
-		if (unlikely(avail < n || f->off < prefix)) {
+		if (unlikely(avail <= f->frags)) {
 			ceth_xdp_tx_drop(pair, f);
+			sent--;
 			continue;
 		}
-		avail -= n;
-		seg.id = txq->free_ids[head++ & txq->mask];
-		seg.dma = f->dma + f->off - prefix;
+		/* A program leaves room for struct xdp_frame, and so for the
+		 * prefix.
+		 */
+		ceth_fill_prefix(ops, NULL, f->data - prefix, prefix);
+		seg.dma = f->dma + (f->data - f->va) - skew;
 		seg.len = f->len + prefix;
-		rec = &txq->recs[seg.id];
-		rec->ptr = f->va;
-		rec->dma = f->dma;
-		rec->kind = CETH_TX_KIND(CETH_TX_XDP_TX, n);
-		ceth_fill_prefix(ops, txq, NULL, f->va + f->off - prefix);
+		bytes += f->len;
 		if (unlikely(sync))
 			dma_sync_single_for_device(txq->dev, seg.dma, seg.len,
 						   DMA_BIDIRECTIONAL);
-		bytes += f->len;
-		sent++;
-		if (likely(n == 1)) {
-			ops->tx_post(txq, &cur, &seg, 1, NULL);
+		if (unlikely(f->frags)) {
+			/* A copy, so that the other can be in registers. */
+			struct ceth_cursor at = cur;
+
+			WRITE_ONCE(txq->free_head, head);
+			bytes += frags(txq, f, &seg, &at);
+			cur = at;
+			head = txq->free_head;
+			avail -= 1 + f->frags;
 			continue;
 		}
-		segs[0] = seg;
-		WRITE_ONCE(txq->free_head, head);
-		bytes += ceth_xdp_tx_frags(txq, f, segs);
-		head = txq->free_head;
-		ops->tx_post(txq, &cur, segs, n, NULL);
+		avail--;
+		seg.id = free_ids[head++ & mask];
+		rec = &recs[seg.id];
+		rec->ptr = f->va;
+		rec->dma = f->dma;
+		rec->kind = CETH_TX_KIND(CETH_TX_XDP_TX, 1);
+		ops->tx_post(txq->priv, &cur, &seg, 1, NULL);
 	}
 	if (likely(sent)) {
-		ops->tx_post_close(txq, &cur);
+		ops->tx_post_close(txq->priv, &cur);
 		WRITE_ONCE(txq->free_head, head);
 		u64_stats_update_begin(&txq->stats->syncp);
 		txq->stats->xdp_packets += sent;
@@ -236,7 +308,7 @@ static __always_inline void ceth_xdp_bulk_send(struct ceth_pair *pair,
 	}
 	__netif_tx_unlock(netq);
 	bulk->sent += sent;
-	bulk->n = 0;
+	bulk->end = bulk->f;
 }
 
 /**
@@ -250,7 +322,7 @@ static __always_inline void ceth_xdp_bulk_flush(struct ceth_pair *pair,
 	struct netdev_queue *netq = ceth_pair_netq(pair);
 
 	__netif_tx_lock(netq, smp_processor_id());
-	if (likely(pair->txq) && ops->tx_flush(pair->txq))
+	if (likely(pair->txq) && ops->tx_flush(pair->txq->priv))
 		pair->tx_stats.kicks++;
 	__netif_tx_unlock(netq);
 }
@@ -258,8 +330,8 @@ static __always_inline void ceth_xdp_bulk_flush(struct ceth_pair *pair,
 /**
  * ceth_tx_clean_tmpl() - transmit completion
  * @pair: the pair
- * @budget: NAPI budget; 0: netpoll, which may be in hard interrupt context,
- *	so that nothing of XDP can be returned
+ * @budget: NAPI budget, not 0: that is netpoll, which may be in hard interrupt
+ *	context, so that nothing of XDP can be returned
  * @ops: the backend's
  *
  * Return: there may be more.
@@ -270,31 +342,38 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
 {
 	struct xdp_frame_bulk bq __uninitialized;
 	struct ceth_txq *txq = pair->txq_done;
-	u32 pkts = 0, bytes = 0, total = 0;
+	struct ceth_tx_rec *recs = txq->recs;
+	u32 tail, id, total, size = txq->size, room;
+	struct ceth_rxq *rxq = pair->rxq;
+	u16 *free_ids = txq->free_ids;
+	struct ceth_rx_buf *spare;
+	bool frames = false, second = false;
+	u32 pkts = 0, bytes = 0;
 	struct ceth_cursor cur;
-	bool frames = false;
-	u16 *free_ids;
-	u32 tail, id;
-
-	if (unlikely(!budget))
-		return false;
 
 	tail = txq->free_tail;
-	free_ids = txq->free_ids;
-	ops->tx_open(txq, &cur);
-	while (ops->tx_next(txq, &cur, &id)) {
-		struct ceth_tx_rec *rec = &txq->recs[id];
+	total = tail;
+	spare = &rxq->spare[rxq->n_spare];
+	room = rxq->size - rxq->n_spare;
+again:
+	ops->tx_open(txq->priv, &cur, size);
+	while (ops->tx_next(txq->priv, &cur, &id)) {
+		struct ceth_tx_rec *rec = &recs[id];
 		u32 segs;
 
-		total++;
-		if (likely(id < txq->size) &&
-		    rec->kind == CETH_TX_KIND(CETH_TX_XDP_TX, 1)) {
-			ceth_rx_spare(pair->rxq, rec->ptr, rec->dma);
+		if (likely(id < size) &&
+		    rec->kind == CETH_TX_KIND(CETH_TX_XDP_TX, 1) && room) {
+			spare->va = rec->ptr;
+			spare->dma = rec->dma;
+			spare++;
+			room--;
 			rec->kind = 0;
-			free_ids[tail++ & txq->mask] = id;
+			free_ids[tail++ & (size - 1)] = id;
+			ops->tx_skip(&cur, 1);
 			continue;
 		}
 		segs = ceth_tx_segs(txq, id);
+		ops->tx_skip(&cur, segs ?: 1);
 		if (unlikely(!segs)) {
 			ceth_tx_bad(txq);
 			continue;
@@ -315,14 +394,24 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
 				xdp_frame_bulk_init(&bq);
 				frames = true;
 			}
+			/* May put buffers there, too. */
+			rxq->n_spare = rxq->size - room;
 			ceth_tx_done_frame(txq, id, &bq);
 			if (segs > 1)
 				tail = ceth_tx_done_more(txq, id, tail);
+			spare = &rxq->spare[rxq->n_spare];
+			room = rxq->size - rxq->n_spare;
 		}
 		rec->type = CETH_TX_FREE;
-		free_ids[tail++ & txq->mask] = id;
+		free_ids[tail++ & (size - 1)] = id;
 	}
-	ops->tx_close(txq, &cur);
+	/* Twice is the whole ring, wherever it ends. */
+	if (ops->tx_close(txq->priv, &cur) && !second) {
+		second = true;
+		goto again;
+	}
+	total = tail - total;
+	rxq->n_spare = rxq->size - room;
 	/* Pairs with the acquire in ceth_tx_avail(). */
 	smp_store_release(&txq->free_tail, tail);
 
@@ -341,7 +430,7 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
 		if (unlikely(netif_tx_queue_stopped(txq->netq)))
 			ceth_tx_wake(txq);
 	}
-	return total >= txq->size;
+	return total >= size;
 }
 
 /**
@@ -360,7 +449,7 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
 	struct ceth_tx_meta meta __uninitialized, *todo = NULL;
 	struct ceth_txq *txq = pair->txq;
-	u32 len = skb->len, gso;
+	u32 len = skb->len, wire = 1, unmap;
 	struct ceth_tx_rec *rec;
 	struct ceth_cursor cur;
 	void *prefix;
@@ -370,76 +459,74 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 	if (unlikely(!txq))
 		return ceth_tx_drop(pair, skb);
 	if (unlikely(ceth_tx_avail(txq) < CETH_TX_MAX_SEGS)) {
-		ops->tx_flush(txq);
+		ops->tx_flush(txq->priv);
 		return ceth_tx_busy(txq);
 	}
 
-	gso = skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 0;
 	if (skb->ip_summed == CHECKSUM_PARTIAL) {
 		ceth_tx_meta_slow(skb, &meta);
 		todo = &meta;
 	}
 
-	ops->tx_post_open(txq, &cur);
+	ops->tx_post_open(txq->priv, &cur);
 	push = skb_headroom(skb) >= txq->prefix && !skb_header_cloned(skb);
 	prefix = skb->data - txq->prefix;
 	if (likely(push))
-		ceth_fill_prefix(ops, txq, todo, prefix);
+		ceth_fill_prefix(ops, todo, prefix, txq->prefix);
 	if (likely(push && !skb_is_nonlinear(skb))) {
 		struct ceth_tx_seg seg;
 
-		seg.len = len + txq->prefix;
-		seg.dma = dma_map_single(txq->dev, prefix, seg.len,
-					 DMA_TO_DEVICE);
-		if (unlikely(dma_mapping_error(txq->dev, seg.dma)))
+		if (!ceth_tx_dma(txq, prefix, len + txq->prefix, &seg, &unmap))
 			goto drop;
 		seg.id = ceth_tx_id(txq);
 		rec = &txq->recs[seg.id];
 		rec->dma = seg.dma;
-		rec->len = seg.len;
+		rec->len = unmap;
 		rec->ptr = skb;
 		rec->kind = CETH_TX_KIND(CETH_TX_SKB, 1);
 		skb_tx_timestamp(skb);
-		ops->tx_post(txq, &cur, &seg, 1, todo);
+		ops->tx_post(txq->priv, &cur, &seg, 1, todo);
 	} else {
 		n = ceth_tx_map(txq, skb, segs, push);
 		if (unlikely(n < 0))
 			goto drop;
 		rec = &txq->recs[segs[0].id];
 		if (!push)
-			ceth_fill_prefix(ops, txq, todo, txq->prefixes +
-					 segs[0].id * txq->prefix);
+			ceth_fill_prefix(ops, todo, txq->prefixes +
+					 segs[0].id * txq->prefix, txq->prefix);
 		rec->ptr = skb;
 		rec->kind = CETH_TX_KIND(CETH_TX_SKB, n);
 		skb_tx_timestamp(skb);
-		ops->tx_post(txq, &cur, segs, n, todo);
+		ops->tx_post(txq->priv, &cur, segs, n, todo);
 	}
-	ops->tx_post_close(txq, &cur);
+	ops->tx_post_close(txq->priv, &cur);
 
 	u64_stats_update_begin(&txq->stats->syncp);
-	txq->stats->packets++;
-	txq->stats->bytes += len;
-	if (todo)
-		txq->stats->needs_csum++;
-	else
+	if (!todo) {
 		txq->stats->csum_none++;
-	if (gso) {
-		txq->stats->gso_packets++;
-		txq->stats->gso_bytes += len;
-		txq->stats->gso_segs += gso;
+	} else {
+		if (todo->flags & CETH_TX_GSO) {
+			wire = max(todo->gso_segs, 1);
+			txq->stats->gso_packets++;
+			txq->stats->gso_bytes += len;
+			txq->stats->gso_segs += wire;
+		}
+		txq->stats->needs_csum += wire;
 	}
+	txq->stats->packets += wire;
+	txq->stats->bytes += len;
 	u64_stats_update_end(&txq->stats->syncp);
 
 	if (unlikely(ceth_tx_avail(txq) < CETH_TX_MAX_SEGS))
 		ceth_tx_stop(txq);
 	if (__netdev_tx_sent_queue(txq->netq, len, netdev_xmit_more()))
-		if (ops->tx_flush(txq))
+		if (ops->tx_flush(txq->priv))
 			txq->stats->kicks++;
 	return NETDEV_TX_OK;
 
 drop:
 	/* Those before it may count on its doorbell. */
-	ops->tx_flush(txq);
+	ops->tx_flush(txq->priv);
 	return ceth_tx_drop(pair, skb);
 }
 
@@ -463,7 +550,7 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 	struct ceth_cursor cur;
 	struct ceth_pair *pair;
 	struct ceth_txq *txq;
-	u32 bytes = 0;
+	u32 bytes = 0, unmap;
 	int i;
 
 	if (unlikely(flags & ~XDP_XMIT_FLAGS_MASK))
@@ -479,7 +566,7 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 		return -ENETDOWN;
 	}
 
-	ops->tx_post_open(txq, &cur);
+	ops->tx_post_open(txq->priv, &cur);
 	for (i = 0; i < n; i++) {
 		struct xdp_frame *frame = frames[i];
 		struct ceth_tx_rec *rec;
@@ -493,47 +580,47 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 			struct ceth_tx_seg seg;
 
 			prefix = frame->data - txq->prefix;
-			ceth_fill_prefix(ops, txq, NULL, prefix);
-			seg.len = frame->len + txq->prefix;
-			seg.dma = dma_map_single(txq->dev, prefix, seg.len,
-						 DMA_TO_DEVICE);
-			if (unlikely(dma_mapping_error(txq->dev, seg.dma)))
+			ceth_fill_prefix(ops, NULL, prefix, txq->prefix);
+			if (!ceth_tx_dma(txq, prefix, frame->len + txq->prefix,
+					 &seg, &unmap))
 				break;
 			seg.id = ceth_tx_id(txq);
 			rec = &txq->recs[seg.id];
 			rec->dma = seg.dma;
-			rec->len = seg.len;
+			rec->len = unmap;
 			rec->ptr = frame;
 			rec->kind = CETH_TX_KIND(CETH_TX_XDP_FRAME, 1);
 			bytes += frame->len;
-			ops->tx_post(txq, &cur, &seg, 1, NULL);
+			ops->tx_post(txq->priv, &cur, &seg, 1, NULL);
 		} else {
 			bool push = frame->headroom >= txq->prefix;
 
 			if (push)
-				ceth_fill_prefix(ops, txq, NULL,
-						 frame->data - txq->prefix);
+				ceth_fill_prefix(ops, NULL,
+						 frame->data - txq->prefix,
+						 txq->prefix);
 			n_segs = ceth_tx_map_frame(txq, frame, segs);
 			if (unlikely(n_segs < 0))
 				break;
 			if (!push)
-				ceth_fill_prefix(ops, txq, NULL, txq->prefixes +
-						 segs[0].id * txq->prefix);
+				ceth_fill_prefix(ops, NULL, txq->prefixes +
+						 segs[0].id * txq->prefix,
+						 txq->prefix);
 			rec = &txq->recs[segs[0].id];
 			bytes += xdp_get_frame_len(frame);
 			rec->ptr = frame;
 			rec->kind = CETH_TX_KIND(CETH_TX_XDP_FRAME, n_segs);
-			ops->tx_post(txq, &cur, segs, n_segs, NULL);
+			ops->tx_post(txq->priv, &cur, segs, n_segs, NULL);
 		}
 	}
-	ops->tx_post_close(txq, &cur);
+	ops->tx_post_close(txq->priv, &cur);
 
 	u64_stats_update_begin(&txq->stats->syncp);
 	txq->stats->xdp_packets += i;
 	txq->stats->xdp_bytes += bytes;
 	txq->stats->xdp_full += n - i;
 	u64_stats_update_end(&txq->stats->syncp);
-	if ((flags & XDP_XMIT_FLUSH) && ops->tx_flush(txq))
+	if ((flags & XDP_XMIT_FLUSH) && ops->tx_flush(txq->priv))
 		txq->stats->kicks++;
 	__netif_tx_unlock(netq);
 	return i;

@@ -77,7 +77,7 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	if (!caps->max_pairs || !caps->irqs || !caps->driver)
 		return false;
 	if (caps->tx_max_segs < MAX_SKB_FRAGS + 1 ||
-	    caps->tx_prefix > CETH_RX_HEADROOM ||
+	    caps->tx_prefix > sizeof(struct xdp_frame) ||
 	    caps->rx_prefix > CETH_RX_HEADROOM)
 		return false;
 	if (caps->min_mtu > caps->max_mtu)
@@ -103,7 +103,8 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 
 /**
  * ceth_create() - make a device, not yet visible
- * @dev: DMA device; its driver is the backend
+ * @dev: DMA device; its driver is the backend, its driver data become the
+ *	result
  * @caps: what the hardware can do; copied
  * @ops: slow path of the backend
  * @priv: passed to @ops
@@ -137,6 +138,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	cdev->priv = priv;
 	cdev->caps = *caps;
 	ceth_caps_resolve(&cdev->caps);
+	dev_set_drvdata(dev, cdev);
 	cdev->dp = ops->datapath(priv);
 	INIT_WORK(&cdev->fault_work, ceth_fault_work);
 	INIT_WORK(&cdev->link_work, ceth_link_work);
@@ -243,33 +245,32 @@ void ceth_destroy(struct ceth_dev *cdev)
 EXPORT_SYMBOL_GPL(ceth_destroy);
 
 /**
- * ceth_suspend() - the machine goes to sleep
+ * ceth_priv() - the backend's device
  * @cdev: the device
  *
- * The device is quiet and forgets everything; the configuration is kept.
- *
- * Return: 0.
+ * Return: what ceth_create() was given as @priv.
  */
-int ceth_suspend(struct ceth_dev *cdev)
+void *ceth_priv(const struct ceth_dev *cdev)
 {
-	struct net_device *dev = cdev->netdev;
+	return cdev->priv;
+}
+EXPORT_SYMBOL_GPL(ceth_priv);
+
+/* The device is quiet and forgets everything; the configuration is kept. */
+static int ceth_suspend(struct device *d)
+{
+	struct ceth_dev *cdev = dev_get_drvdata(d);
 
 	ceth_lock(cdev);
-	netif_device_detach(dev);
+	netif_device_detach(cdev->netdev);
 	ceth_stop(cdev);
 	ceth_unlock(cdev);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(ceth_suspend);
 
-/**
- * ceth_resume() - the machine wakes up
- * @cdev: the device
- *
- * Return: 0, or a negative errno: the device stays detached.
- */
-int ceth_resume(struct ceth_dev *cdev)
+static int ceth_resume(struct device *d)
 {
+	struct ceth_dev *cdev = dev_get_drvdata(d);
 	struct net_device *dev = cdev->netdev;
 	int err = 0;
 
@@ -281,7 +282,9 @@ int ceth_resume(struct ceth_dev *cdev)
 	ceth_unlock(cdev);
 	return err;
 }
-EXPORT_SYMBOL_GPL(ceth_resume);
+
+/* For the backend's driver structure: the machine sleeps and wakes up. */
+EXPORT_GPL_SIMPLE_DEV_PM_OPS(ceth_pm_ops, ceth_suspend, ceth_resume);
 
 /**
  * ceth_shutdown() - the machine stops, or another kernel takes over
@@ -292,7 +295,7 @@ EXPORT_SYMBOL_GPL(ceth_resume);
  */
 void ceth_shutdown(struct ceth_dev *cdev)
 {
-	ceth_suspend(cdev);
+	ceth_suspend(cdev->dev);
 }
 EXPORT_SYMBOL_GPL(ceth_shutdown);
 

@@ -173,6 +173,7 @@ struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 	txq->size = cfg->tx_size;
 	txq->mask = txq->size - 1;
 	txq->prefix = cdev->caps.tx_prefix;
+	txq->phys = cdev->caps.caps & CETH_CAP_PHYS_ADDR;
 	txq->stats = &pair->tx_stats;
 
 	txq->recs = kvcalloc(txq->size, sizeof(*txq->recs), GFP_KERNEL);

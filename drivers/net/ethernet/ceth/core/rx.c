@@ -11,11 +11,12 @@
 /* A 64 KiB frame in the smallest buffers takes 45 of them. */
 #define CETH_RX_MAX_BUFS	48
 
-static dma_addr_t ceth_rx_dma(const void *va)
+static dma_addr_t ceth_rx_dma(const struct ceth_rxq *rxq, const void *va)
 {
 	const struct page *page = virt_to_head_page(va);
 
-	return page_pool_get_dma_addr(page) + (va - page_address(page));
+	return page_pool_get_dma_addr(page) + (va - page_address(page)) +
+	       rxq->off;
 }
 
 static void ceth_rx_count(struct ceth_rxq *rxq, u64 *counter)
@@ -54,7 +55,7 @@ u32 ceth_rx_alloc(struct ceth_rxq *rxq, u32 n)
 			break;
 		}
 		buf->va = page_address(page) + off;
-		buf->dma = page_pool_get_dma_addr(page) + off;
+		buf->dma = page_pool_get_dma_addr(page) + off + rxq->off;
 	}
 	rxq->n_spare += i;
 	return i;
@@ -117,8 +118,8 @@ void ceth_rx_sync_cpu(const struct ceth_rx_poll *p)
 	const struct ceth_rx_cmpl *c;
 
 	for (c = p->batch; c < p->batch + p->n_good; c++)
-		dma_sync_single_range_for_cpu(rxq->dev, rxq->dmas[c->id],
-					      rxq->off, c->len, DMA_BIDIRECTIONAL);
+		dma_sync_single_for_cpu(rxq->dev, rxq->dmas[c->id], c->len,
+					DMA_BIDIRECTIONAL);
 }
 EXPORT_SYMBOL_GPL(ceth_rx_sync_cpu);
 
@@ -133,10 +134,9 @@ void ceth_rx_sync_device(const struct ceth_rx_poll *p)
 
 	for (c = p->batch; c < p->batch + p->n_good; c++)
 		if (rxq->vas[c->id] == c->va)
-			dma_sync_single_range_for_device(rxq->dev,
-							 rxq->dmas[c->id],
-							 rxq->off, rxq->buf_len,
-							 DMA_BIDIRECTIONAL);
+			dma_sync_single_for_device(rxq->dev, rxq->dmas[c->id],
+						   rxq->buf_len,
+						   DMA_BIDIRECTIONAL);
 }
 EXPORT_SYMBOL_GPL(ceth_rx_sync_device);
 
@@ -149,7 +149,7 @@ EXPORT_SYMBOL_GPL(ceth_rx_sync_device);
  */
 struct sk_buff *ceth_rx_skb_slow(struct ceth_rxq *rxq, void *va)
 {
-	ceth_rx_spare(rxq, va, ceth_rx_dma(va));
+	ceth_rx_spare(rxq, va, ceth_rx_dma(rxq, va));
 	ceth_rx_count(rxq, &rxq->stats->drop_nomem);
 	return NULL;
 }
@@ -280,7 +280,7 @@ static void ceth_rx_frame_put(struct ceth_rxq *rxq, struct xdp_buff *xdp)
 						skb_frag_page(&sinfo->frags[i]),
 						false);
 	ceth_rx_spare(rxq, xdp->data_hard_start,
-		      ceth_rx_dma(xdp->data_hard_start));
+		      ceth_rx_dma(rxq, xdp->data_hard_start));
 }
 
 /**
@@ -344,7 +344,7 @@ static bool ceth_rx_frame_chain(struct ceth_rxq *rxq, void *va, u32 off,
 	rxq->frame.gone = !head;
 	skb = head ? napi_build_skb(va, rxq->frame_sz) : NULL;
 	if (!skb) {
-		ceth_rx_spare(rxq, va, ceth_rx_dma(va));
+		ceth_rx_spare(rxq, va, ceth_rx_dma(rxq, va));
 		return false;
 	}
 	skb_mark_for_recycle(skb);
@@ -378,7 +378,7 @@ bool ceth_rx_frame_add(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 
 	rxq->frame.left--;
 	if (rxq->frame.drop || !c->len) {
-		ceth_rx_spare(rxq, c->va, ceth_rx_dma(c->va));
+		ceth_rx_spare(rxq, c->va, ceth_rx_dma(rxq, c->va));
 		rxq->frame.drop = true;
 		goto out;
 	}
@@ -393,7 +393,7 @@ bool ceth_rx_frame_add(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 	n = rxq->frame.skb ? MAX_SKB_FRAGS : sinfo->nr_frags;
 	if (unlikely(n == MAX_SKB_FRAGS)) {
 		if (prog) {
-			ceth_rx_spare(rxq, c->va, ceth_rx_dma(c->va));
+			ceth_rx_spare(rxq, c->va, ceth_rx_dma(rxq, c->va));
 			rxq->frame.drop = true;
 		} else if (!ceth_rx_frame_chain(rxq, c->va, off, c->len)) {
 			rxq->frame.drop = true;
@@ -509,7 +509,7 @@ struct sk_buff *ceth_rx_frame_xdp(struct ceth_rxq *rxq, struct bpf_prog *prog,
 		if (xdp_buff_has_frags(xdp))
 			frags = xdp_get_shared_info_from_buff(xdp)->nr_frags;
 		ceth_xdp_bulk_add(bulk, xdp->data_hard_start,
-				  ceth_rx_dma(xdp->data_hard_start), xdp,
+				  ceth_rx_dma(rxq, xdp->data_hard_start), xdp,
 				  frags);
 		return NULL;
 	}

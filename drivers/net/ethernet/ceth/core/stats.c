@@ -209,8 +209,7 @@ static void ceth_qstats_tx_add(const struct ceth_pair *pair,
 	q->wake += s.wake;
 	if (features & CETH_F_TX_CSUM) {
 		q->csum_none += s.csum_none + s.xdp_packets;
-		/* Counted as one each, but the device sums every segment. */
-		q->needs_csum += s.needs_csum - s.gso_packets + s.gso_segs;
+		q->needs_csum += s.needs_csum;
 	}
 	if (features & CETH_F_GSO) {
 		q->hw_gso_packets += s.gso_packets;

@@ -50,6 +50,7 @@ void ceth_tx_meta_slow(const struct sk_buff *skb, struct ceth_tx_meta *meta)
 		return;
 
 	meta->gso_size = sinfo->gso_size;
+	meta->gso_segs = sinfo->gso_segs;
 	if (sinfo->gso_type & SKB_GSO_TCPV4)
 		meta->flags |= CETH_TX_TSO4;
 	else if (sinfo->gso_type & SKB_GSO_TCPV6)
@@ -111,26 +112,54 @@ static struct ceth_tx_rec *ceth_tx_prefix(struct ceth_txq *txq,
 	return rec;
 }
 
+/* Let the device read @len bytes of a page. */
+static bool ceth_tx_dma_page(const struct ceth_txq *txq, struct page *page,
+			     u32 off, u32 len, dma_addr_t *dma, u32 *unmap)
+{
+	if (txq->phys) {
+		*dma = page_to_phys(page) + off;
+		*unmap = 0;
+		return true;
+	}
+	*dma = dma_map_page(txq->dev, page, off, len, DMA_TO_DEVICE);
+	*unmap = len;
+	return likely(!dma_mapping_error(txq->dev, *dma));
+}
+
 static int ceth_tx_map_frags(struct ceth_txq *txq,
 			     const struct skb_shared_info *sinfo,
 			     struct ceth_tx_seg *segs, int n,
 			     struct ceth_tx_rec *rec)
 {
 	dma_addr_t dma;
+	u32 unmap;
 	int i;
 
 	for (i = 0; i < sinfo->nr_frags; i++) {
 		const skb_frag_t *frag = &sinfo->frags[i];
 		u32 len = skb_frag_size(frag);
 
-		dma = skb_frag_dma_map(txq->dev, frag, 0, len, DMA_TO_DEVICE);
-		if (unlikely(dma_mapping_error(txq->dev, dma))) {
+		if (!ceth_tx_dma_page(txq, skb_frag_page(frag),
+				      skb_frag_off(frag), len, &dma, &unmap)) {
 			ceth_tx_unmap(txq, segs, n);
 			return -ENOMEM;
 		}
-		rec = ceth_tx_seg(txq, &segs[n++], rec, dma, len, len);
+		rec = ceth_tx_seg(txq, &segs[n++], rec, dma, len, unmap);
 	}
 	return n;
+}
+
+/* The linear part of a packet as a segment; NULL: it cannot be mapped. */
+static struct ceth_tx_rec *ceth_tx_linear(struct ceth_txq *txq,
+					  struct ceth_tx_seg *seg,
+					  struct ceth_tx_rec *prev, void *p,
+					  u32 len)
+{
+	u32 unmap;
+
+	if (!ceth_tx_dma(txq, p, len, seg, &unmap))
+		return NULL;
+	return ceth_tx_seg(txq, seg, prev, seg->dma, len, unmap);
 }
 
 /**
@@ -147,20 +176,18 @@ int ceth_tx_map(struct ceth_txq *txq, struct sk_buff *skb,
 {
 	u32 len = skb_headlen(skb), pre = push ? txq->prefix : 0;
 	struct ceth_tx_rec *rec = NULL;
-	dma_addr_t dma;
 	int n = 0;
 
 	if (!push && txq->prefix)
 		rec = ceth_tx_prefix(txq, &segs[n++]);
 	if (len) {
-		dma = dma_map_single(txq->dev, skb->data - pre, len + pre,
-				     DMA_TO_DEVICE);
-		if (unlikely(dma_mapping_error(txq->dev, dma))) {
+		rec = ceth_tx_linear(txq, &segs[n], rec, skb->data - pre,
+				     len + pre);
+		if (unlikely(!rec)) {
 			ceth_tx_unmap(txq, segs, n);
 			return -ENOMEM;
 		}
-		rec = ceth_tx_seg(txq, &segs[n++], rec, dma, len + pre,
-				  len + pre);
+		n++;
 	}
 	return ceth_tx_map_frags(txq, skb_shinfo(skb), segs, n, rec);
 }
@@ -180,19 +207,17 @@ int ceth_tx_map_frame(struct ceth_txq *txq, struct xdp_frame *frame,
 	bool push = frame->headroom >= txq->prefix;
 	u32 pre = push ? txq->prefix : 0;
 	struct ceth_tx_rec *rec = NULL;
-	dma_addr_t dma;
 	int n = 0;
 
 	if (!push)
 		rec = ceth_tx_prefix(txq, &segs[n++]);
-	dma = dma_map_single(txq->dev, frame->data - pre, frame->len + pre,
-			     DMA_TO_DEVICE);
-	if (unlikely(dma_mapping_error(txq->dev, dma))) {
+	rec = ceth_tx_linear(txq, &segs[n], rec, frame->data - pre,
+			     frame->len + pre);
+	if (unlikely(!rec)) {
 		ceth_tx_unmap(txq, segs, n);
 		return -ENOMEM;
 	}
-	rec = ceth_tx_seg(txq, &segs[n++], rec, dma, frame->len + pre,
-			  frame->len + pre);
+	n++;
 	if (!xdp_frame_has_frags(frame))
 		return n;
 	return ceth_tx_map_frags(txq, xdp_get_shared_info_from_frame(frame),
@@ -229,7 +254,7 @@ u32 ceth_xdp_tx_frags(struct ceth_txq *txq, const struct ceth_xdp_tx *f,
 				  skb_frag_size(frag), 0);
 		bytes += skb_frag_size(frag);
 		rec->ptr = va;
-		rec->dma = dma - (data - va);
+		rec->dma = dma - (data - va) + rxq->off;
 		dma_sync_single_for_device(txq->dev, dma, skb_frag_size(frag),
 					   DMA_BIDIRECTIONAL);
 	}
@@ -390,7 +415,7 @@ u32 ceth_tx_done_more(struct ceth_txq *txq, u32 id, u32 tail)
 
 		if (head->type == CETH_TX_XDP_TX)
 			ceth_rx_spare(txq->pair->rxq, rec->ptr, rec->dma);
-		else
+		else if (rec->len)
 			dma_unmap_page(txq->dev, rec->dma, rec->len,
 				       DMA_TO_DEVICE);
 		rec->type = CETH_TX_FREE;

@@ -208,14 +208,8 @@ static int cvio_choose(struct cvio *v, u64 offered)
 	return 0;
 }
 
-/**
- * cvio_negotiate() - agree on features (3.1.1, steps 2 to 6)
- * @v: the device, just reset
- *
- * They are chosen once, when the device is found; after later resets it has to
- * offer the same.
- *
- * Return: 0 or a negative errno.
+/* Agree on features (3.1.1, steps 2 to 6) with a device just reset. They are
+ * chosen once, when it is found; after later resets it has to offer the same.
  */
 int cvio_negotiate(struct cvio *v)
 {
@@ -248,11 +242,8 @@ int cvio_negotiate(struct cvio *v)
 	return 0;
 }
 
-/**
- * cvio_read_caps() - describe the device to the core
- * @v: the device, features negotiated: the number of queues depends on them
- *
- * Return: 0, or -ENODEV when its rings are too small.
+/* Describe the device to the core, features negotiated: the number of queues
+ * depends on them.
  */
 int cvio_read_caps(struct cvio *v)
 {
@@ -282,6 +273,8 @@ int cvio_read_caps(struct cvio *v)
 	caps->tx_ring = (struct ceth_ring_limits){
 		.min = CVIO_MIN_RING, .max = tx, .def = tx
 	};
+	if (!cvio_has(v, VIRTIO_F_ACCESS_PLATFORM))
+		caps->caps |= CETH_CAP_PHYS_ADDR;
 	caps->tx_max_segs = CETH_TX_MAX_SEGS - 1;
 	caps->tx_max_size = SZ_64K;
 	/* 5.1.6: the same header whatever the buffers, longer with a hash. */
@@ -304,12 +297,7 @@ int cvio_read_caps(struct cvio *v)
 	return 0;
 }
 
-/**
- * cvio_status() - status field of the configuration space
- * @v: the device; any context
- *
- * Return: VIRTIO_NET_S_* bits.
- */
+/* VIRTIO_NET_S_* bits of the configuration space; any context */
 u16 cvio_status(struct cvio *v)
 {
 	if (!cvio_has(v, VIRTIO_NET_F_STATUS))
@@ -317,11 +305,6 @@ u16 cvio_status(struct cvio *v)
 	return CVIO_CFG(v, 16, status);
 }
 
-/**
- * cvio_get_link() - &ceth_ops.get_link
- * @priv: the device
- * @link: state
- */
 void cvio_get_link(void *priv, struct ceth_link *link)
 {
 	struct cvio *v = priv;
@@ -339,11 +322,6 @@ void cvio_get_link(void *priv, struct ceth_link *link)
 	link->full_duplex = CVIO_CFG(v, 8, duplex) == 1;
 }
 
-/**
- * cvio_dump() - &ceth_ops.dump
- * @priv: the device
- * @s: text
- */
 void cvio_dump(void *priv, struct seq_file *s)
 {
 	const struct cvio_feature *feat;

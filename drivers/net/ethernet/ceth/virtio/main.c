@@ -72,8 +72,8 @@ static int cvio_dev_init(void *priv)
 	for (i = 0; !err && i < v->caps.max_pairs * 2; i++)
 		vp_modern_queue_vector(&v->mdev, i, cvio_vector(v, i / 2));
 	if (!err && cvio_has(v, VIRTIO_NET_F_CTRL_VQ)) {
-		cvio_vq_init(v, &v->ctrl);
-		err = cvio_vq_start(v, &v->ctrl, VIRTIO_MSI_NO_VECTOR);
+		cvio_vq_init(&v->ctrl, 0);
+		err = cvio_vq_start(&v->ctrl, VIRTIO_MSI_NO_VECTOR);
 	}
 	if (err)
 		cvio_reset(v);
@@ -112,7 +112,7 @@ static const struct ceth_datapath *cvio_datapath(void *priv)
 	return v->packed ? &cvio_packed : &cvio_split;
 }
 
-#define CVIO_QUEUE_OPS(x, NUMBER)					\
+#define CVIO_QUEUE_OPS(x, NUMBER, BUF_LEN)				\
 static int cvio_##x##_alloc(struct ceth_##x *q)				\
 {									\
 	return cvio_vq_alloc(ceth_pair_priv(q->pair),			\
@@ -120,24 +120,24 @@ static int cvio_##x##_alloc(struct ceth_##x *q)				\
 }									\
 static void cvio_##x##_free(struct ceth_##x *q)				\
 {									\
-	cvio_vq_free(ceth_pair_priv(q->pair), ceth_##x##_priv(q));	\
+	cvio_vq_free(ceth_##x##_priv(q));				\
 }									\
 static void cvio_##x##_init(struct ceth_##x *q)				\
 {									\
-	cvio_vq_init(ceth_pair_priv(q->pair), ceth_##x##_priv(q));	\
+	cvio_vq_init(ceth_##x##_priv(q), BUF_LEN);			\
 }									\
 static int cvio_##x##_start(struct ceth_##x *q)				\
 {									\
-	return cvio_vq_start(ceth_pair_priv(q->pair), ceth_##x##_priv(q), \
+	return cvio_vq_start(ceth_##x##_priv(q),			\
 			     cvio_vector(ceth_pair_priv(q->pair), q->idx)); \
 }									\
 static int cvio_##x##_stop(struct ceth_##x *q)				\
 {									\
-	return cvio_vq_stop(ceth_pair_priv(q->pair), ceth_##x##_priv(q)); \
+	return cvio_vq_stop(ceth_##x##_priv(q));			\
 }
 
-CVIO_QUEUE_OPS(rxq, CVIO_RXQ)
-CVIO_QUEUE_OPS(txq, CVIO_TXQ)
+CVIO_QUEUE_OPS(rxq, CVIO_RXQ, q->buf_len)
+CVIO_QUEUE_OPS(txq, CVIO_TXQ, 0)
 
 /* 5.1.6.5.6.4, 5.1.6.5.7.1: the two commands differ in the table, which has one
  * meaningless entry without steering. What the device cannot classify goes to
@@ -423,7 +423,6 @@ static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return -ENOMEM;
 	v->pdev = pdev;
 	v->mdev.pci_dev = pdev;
-	pci_set_drvdata(pdev, v);
 	err = pcim_enable_device(pdev);
 	if (err)
 		return err;
@@ -452,47 +451,30 @@ static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 err_destroy:
 	ceth_destroy(v->cdev);
 err_transport:
-	cvio_vq_free(v, &v->ctrl);
+	cvio_vq_free(&v->ctrl);
 	vp_modern_remove(&v->mdev);
 	return err;
 }
 
 static void cvio_remove(struct pci_dev *pdev)
 {
-	struct cvio *v = pci_get_drvdata(pdev);
+	struct ceth_dev *cdev = pci_get_drvdata(pdev);
+	struct cvio *v = ceth_priv(cdev);
 
 	if (!pci_device_is_present(pdev))
-		ceth_device_gone(v->cdev);
-	ceth_unregister(v->cdev);
+		ceth_device_gone(cdev);
+	ceth_unregister(cdev);
 	free_irq(pci_irq_vector(pdev, 0), v);
-	ceth_destroy(v->cdev);
-	cvio_vq_free(v, &v->ctrl);
+	ceth_destroy(cdev);
+	cvio_vq_free(&v->ctrl);
 	vp_modern_remove(&v->mdev);
 }
 
 /* A kernel started by kexec must find the device quiet. */
 static void cvio_shutdown(struct pci_dev *pdev)
 {
-	struct cvio *v = pci_get_drvdata(pdev);
-
-	ceth_shutdown(v->cdev);
+	ceth_shutdown(pci_get_drvdata(pdev));
 }
-
-static int cvio_suspend(struct device *dev)
-{
-	struct cvio *v = dev_get_drvdata(dev);
-
-	return ceth_suspend(v->cdev);
-}
-
-static int cvio_resume(struct device *dev)
-{
-	struct cvio *v = dev_get_drvdata(dev);
-
-	return ceth_resume(v->cdev);
-}
-
-static DEFINE_SIMPLE_DEV_PM_OPS(cvio_pm_ops, cvio_suspend, cvio_resume);
 
 /* Not a device table: the module has no alias, and nothing loads it by itself.
  * VIRTIO 1 device, transitional device (4.1.2).
@@ -509,7 +491,7 @@ static struct pci_driver cvio_driver = {
 	.probe		= cvio_probe,
 	.remove		= cvio_remove,
 	.shutdown	= cvio_shutdown,
-	.driver.pm	= pm_sleep_ptr(&cvio_pm_ops),
+	.driver.pm	= pm_sleep_ptr(&ceth_pm_ops),
 };
 module_pci_driver(cvio_driver);
 

@@ -12,20 +12,22 @@
 /* Words of &struct ceth_rx_info. */
 enum {
 	CVIO_W_HDR,	/* flags, gso_type, hdr_len, gso_size, csum_start */
-	CVIO_W_CSUM,	/* csum_offset, num_buffers << 16 */
+	CVIO_W_CSUM,	/* csum_offset */
 	CVIO_W_HASH,	/* hash_value, hash_report << 32 */
 };
 
-static __always_inline u32 cvio_rx_begin(struct ceth_rxq *rxq,
+static __always_inline u32 cvio_rx_begin(const void *ring,
 					 const struct ceth_rx_cmpl *c,
 					 const void *prefix,
 					 struct ceth_rx_info *info)
 {
-	const struct cvio_vq *vq = ceth_rxq_priv(rxq);
+	const struct cvio_vq *vq = ring;
+	u32 n_bufs;
 
 	/* Each part by one load: it may change under our eyes. */
 	info->w[CVIO_W_HDR] = get_unaligned_le64(prefix);
-	info->w[CVIO_W_CSUM] = get_unaligned_le32(prefix + 8);
+	info->w[CVIO_W_CSUM] = get_unaligned_le16(prefix + 8);
+	n_bufs = get_unaligned_le16(prefix + 10);
 	barrier();
 	if (unlikely(vq->rx_odd)) {
 		if (vq->hash)
@@ -34,7 +36,7 @@ static __always_inline u32 cvio_rx_begin(struct ceth_rxq *rxq,
 		if (!vq->mergeable)
 			return 1;
 	}
-	return info->w[CVIO_W_CSUM] >> 16;
+	return n_bufs;
 }
 
 static __always_inline bool cvio_rx_csum_partial(const struct ceth_rx_info *info)
@@ -42,11 +44,11 @@ static __always_inline bool cvio_rx_csum_partial(const struct ceth_rx_info *info
 	return info->w[CVIO_W_HDR] & VIRTIO_NET_HDR_F_NEEDS_CSUM;
 }
 
-static __always_inline void cvio_rx_meta(const struct ceth_rxq *rxq,
+static __always_inline void cvio_rx_meta(const void *ring,
 					 const struct ceth_rx_info *info,
 					 struct ceth_rx_meta *meta)
 {
-	const struct cvio_vq *vq = ceth_rxq_priv(rxq);
+	const struct cvio_vq *vq = ring;
 	u64 flags = info->w[CVIO_W_HDR];
 	u8 gso, report;
 
@@ -96,15 +98,14 @@ static __always_inline void cvio_rx_meta(const struct ceth_rxq *rxq,
 }
 
 /* Header of a packet to send (5.1.6.2). */
-static __always_inline void cvio_tx_prefix(struct ceth_txq *txq,
-					   const struct ceth_tx_meta *meta,
-					   void *prefix)
+static __always_inline void cvio_tx_prefix(const struct ceth_tx_meta *meta,
+					   void *prefix, u32 len)
 {
 	struct virtio_net_hdr_v1 *hdr = prefix;
 
 	memset(hdr, 0, sizeof(*hdr));
 	/* The rest of the longer header means nothing here (5.1.6.4). */
-	if (txq->prefix > sizeof(*hdr))
+	if (len > sizeof(*hdr))
 		memset(hdr + 1, 0, sizeof(struct virtio_net_hdr_v1_hash) -
 		       sizeof(*hdr));
 	if (likely(!meta))

@@ -18,45 +18,100 @@ static __always_inline u16 cvio_split_idx(const struct cvio_vq *vq)
 	return __virtio16_to_cpu(true, READ_ONCE(vq->used->idx));
 }
 
-static __always_inline void cvio_split_open(struct cvio_vq *vq,
-					    struct ceth_cursor *cur, u32 max)
+static __always_inline void cvio_split_open(void *ring, struct ceth_cursor *cur,
+					    u32 max)
 {
+	struct cvio_vq *vq = ring;
 	u16 n = cvio_split_idx(vq) - vq->used_idx;
+	u32 slot = vq->used_idx & vq->mask;
+	__le64 *elem = (__force __le64 *)&vq->used->ring[slot];
 
 	dma_rmb();
-	cur->ring = vq->used->ring;
-	cur->mask = vq->mask;
-	cur->idx = vq->used_idx;
-	cur->end = cur->idx + min_t(u32, n, max);
+	max = min_t(u32, max, vq->size - slot);
+	cur->pos = elem;
+	cur->end = elem + min_t(u32, n, max);
+	cur->idx = n >= max;
 }
 
 /* Id in the low, length in the high half: read at once. */
-static __always_inline u64 cvio_split_next(struct ceth_cursor *cur)
+static __always_inline bool cvio_split_next(struct ceth_cursor *cur, u64 *elem)
 {
-	const __le64 *elem = cur->ring;
-
-	return le64_to_cpu(READ_ONCE(elem[cur->idx++ & cur->mask]));
+	if (cur->pos == cur->end)
+		return false;
+	*elem = le64_to_cpu(READ_ONCE(*(const __le64 *)cur->pos));
+	return true;
 }
 
-static __always_inline void cvio_split_post_open(struct cvio_vq *vq,
+static __always_inline bool cvio_split_rx_next(void *ring,
+					       struct ceth_cursor *cur,
+					       struct ceth_rx_cmpl *c)
+{
+	u64 elem;
+
+	if (!cvio_split_next(cur, &elem))
+		return false;
+	cur->pos += sizeof(elem);
+	c->id = elem;
+	c->len = elem >> 32;
+	return true;
+}
+
+static __always_inline bool cvio_split_tx_next(void *ring,
+					       struct ceth_cursor *cur, u32 *id)
+{
+	u64 elem;
+
+	if (!cvio_split_next(cur, &elem))
+		return false;
+	*id = elem;
+	return true;
+}
+
+static __always_inline void cvio_split_tx_skip(struct ceth_cursor *cur, u32 n)
+{
+	cur->pos += sizeof(__le64);
+}
+
+static __always_inline bool cvio_split_close(void *ring,
+					     struct ceth_cursor *cur)
+{
+	struct cvio_vq *vq = ring;
+	struct vring_used_elem *pos = cur->pos;
+
+	vq->used_idx += pos - &vq->used->ring[vq->used_idx & vq->mask];
+	return cur->idx;
+}
+
+static __always_inline void cvio_split_post_open(void *ring,
 						 struct ceth_cursor *cur)
 {
-	cur->ring = vq->avail->ring;
+	struct cvio_vq *vq = ring;
+
+	cur->pos = vq->avail->ring;
 	cur->idx = vq->avail_idx;
 	cur->mask = vq->mask;
 }
 
-static __always_inline void cvio_split_avail(struct ceth_cursor *cur, u16 id)
+static __always_inline void cvio_split_post_close(void *ring,
+						  struct ceth_cursor *cur)
 {
-	__virtio16 *ring = cur->ring;
+	struct cvio_vq *vq = ring;
+
+	vq->avail_idx = cur->idx;
+}
+
+static __always_inline void cvio_split_avail(struct ceth_cursor *cur, u32 id)
+{
+	__virtio16 *ring = cur->pos;
 
 	ring[cur->idx++ & cur->mask] = __cpu_to_virtio16(true, id);
 }
 
-static __always_inline bool cvio_split_flush(struct cvio_vq *vq)
+static __always_inline bool cvio_split_flush(void *ring)
 {
+	struct cvio_vq *vq = ring;
 	u16 old = vq->flushed, new = vq->avail_idx;
-	bool ring;
+	bool bell;
 
 	if (old == new)
 		return false;
@@ -71,19 +126,19 @@ static __always_inline bool cvio_split_flush(struct cvio_vq *vq)
 		const __virtio16 *event = (const __virtio16 *)
 					  &vq->used->ring[vq->size];
 
-		ring = vring_need_event(__virtio16_to_cpu(true,
+		bell = vring_need_event(__virtio16_to_cpu(true,
 							  READ_ONCE(*event)),
 					new, old);
 	} else {
-		ring = !(READ_ONCE(vq->used->flags) &
+		bell = !(READ_ONCE(vq->used->flags) &
 			 __cpu_to_virtio16(true, VRING_USED_F_NO_NOTIFY));
 	}
-	if (ring)
+	if (bell)
 		cvio_notify(vq, new);
-	return ring;
+	return bell;
 }
 
-static __always_inline void cvio_split_desc(struct cvio_vq *vq, u16 id,
+static __always_inline void cvio_split_desc(struct cvio_vq *vq, u32 id,
 					    dma_addr_t dma, u32 len, u16 flags,
 					    u16 next)
 {
@@ -94,87 +149,48 @@ static __always_inline void cvio_split_desc(struct cvio_vq *vq, u16 id,
 	*rest = cpu_to_le64(len | (u64)flags << 32 | (u64)next << 48);
 }
 
-static __always_inline void cvio_split_rx_open(struct ceth_rxq *rxq,
-					       struct ceth_cursor *cur, u32 max)
-{
-	cvio_split_open(ceth_rxq_priv(rxq), cur, max);
-}
-
-static __always_inline bool cvio_split_rx_next(struct ceth_rxq *rxq,
-					       struct ceth_cursor *cur,
-					       struct ceth_rx_cmpl *c)
-{
-	u64 elem;
-
-	if (cur->idx == cur->end)
-		return false;
-	elem = cvio_split_next(cur);
-	c->id = elem;
-	c->len = elem >> 32;
-	return true;
-}
-
-static __always_inline void cvio_split_rx_close(struct ceth_rxq *rxq,
-						struct ceth_cursor *cur)
-{
-	struct cvio_vq *vq = ceth_rxq_priv(rxq);
-
-	vq->used_idx = cur->idx;
-}
-
-static __always_inline void cvio_split_rx_post_open(struct ceth_rxq *rxq,
-						    struct ceth_cursor *cur)
-{
-	cvio_split_post_open(ceth_rxq_priv(rxq), cur);
-}
-
-static __always_inline void cvio_split_rx_post(struct ceth_rxq *rxq,
-					       struct ceth_cursor *cur, u16 id,
+static __always_inline void cvio_split_rx_post(void *ring,
+					       struct ceth_cursor *cur, u32 id,
 					       dma_addr_t dma)
 {
-	cvio_split_desc(ceth_rxq_priv(rxq), id, dma, rxq->buf_len,
-			VRING_DESC_F_WRITE, 0);
+	struct cvio_vq *vq = ring;
+
+	cvio_split_desc(vq, id, dma, vq->post, VRING_DESC_F_WRITE, 0);
 	cvio_split_avail(cur, id);
 }
 
-static __always_inline void cvio_split_rx_repost(struct ceth_rxq *rxq,
+static __always_inline void cvio_split_rx_repost(void *ring,
 						 struct ceth_cursor *cur,
-						 u16 id, dma_addr_t dma)
+						 u32 id, dma_addr_t dma)
 {
 	cvio_split_avail(cur, id);
 }
 
-static __always_inline void cvio_split_rx_flush(struct ceth_rxq *rxq,
+static __always_inline void cvio_split_rx_flush(void *ring,
 						struct ceth_cursor *cur)
 {
-	struct cvio_vq *vq = ceth_rxq_priv(rxq);
+	struct cvio_vq *vq = ring;
 
-	vq->avail_idx = cur->idx;
+	cvio_split_post_close(vq, cur);
 	/* The device has run out of buffers: nothing else makes it ask. */
 	if (unlikely(cvio_split_flush(vq)))
-		cvio_kick_all(ceth_pair_priv(rxq->pair));
+		cvio_kick_all(vq->v);
 }
 
-static __always_inline void cvio_split_rx_doorbell(struct ceth_rxq *rxq)
+static __always_inline void cvio_split_rx_doorbell(void *ring)
 {
-	struct cvio_vq *vq = ceth_rxq_priv(rxq);
+	struct cvio_vq *vq = ring;
 
 	cvio_notify(vq, vq->avail_idx);
-	cvio_kick_all(ceth_pair_priv(rxq->pair));
-}
-
-static __always_inline void cvio_split_tx_post_open(struct ceth_txq *txq,
-						    struct ceth_cursor *cur)
-{
-	cvio_split_post_open(ceth_txq_priv(txq), cur);
+	cvio_kick_all(vq->v);
 }
 
 static __always_inline void
-cvio_split_tx_post(struct ceth_txq *txq, struct ceth_cursor *cur,
+cvio_split_tx_post(void *ring, struct ceth_cursor *cur,
 		   const struct ceth_tx_seg *segs, u32 n,
 		   const struct ceth_tx_meta *meta)
 {
-	struct cvio_vq *vq = ceth_txq_priv(txq);
+	struct cvio_vq *vq = ring;
 	u32 i;
 
 	for (i = 0; i < n - 1; i++)
@@ -182,42 +198,6 @@ cvio_split_tx_post(struct ceth_txq *txq, struct ceth_cursor *cur,
 				VRING_DESC_F_NEXT, segs[i + 1].id);
 	cvio_split_desc(vq, segs[i].id, segs[i].dma, segs[i].len, 0, 0);
 	cvio_split_avail(cur, segs[0].id);
-}
-
-static __always_inline void cvio_split_tx_post_close(struct ceth_txq *txq,
-						     struct ceth_cursor *cur)
-{
-	struct cvio_vq *vq = ceth_txq_priv(txq);
-
-	vq->avail_idx = cur->idx;
-}
-
-static __always_inline bool cvio_split_tx_flush(struct ceth_txq *txq)
-{
-	return cvio_split_flush(ceth_txq_priv(txq));
-}
-
-static __always_inline void cvio_split_tx_open(struct ceth_txq *txq,
-					       struct ceth_cursor *cur)
-{
-	cvio_split_open(ceth_txq_priv(txq), cur, txq->size);
-}
-
-static __always_inline bool cvio_split_tx_next(struct ceth_txq *txq,
-					       struct ceth_cursor *cur, u32 *id)
-{
-	if (cur->idx == cur->end)
-		return false;
-	*id = cvio_split_next(cur);
-	return true;
-}
-
-static __always_inline void cvio_split_tx_close(struct ceth_txq *txq,
-						struct ceth_cursor *cur)
-{
-	struct cvio_vq *vq = ceth_txq_priv(txq);
-
-	vq->used_idx = cur->idx;
 }
 
 /* With event indexes an interrupt comes only where one was asked for. */
@@ -259,27 +239,50 @@ static __always_inline bool cvio_split_irq_arm(struct ceth_pair *pair)
 }
 
 static const struct ceth_dp_ops cvio_split_ops = {
-	.rx_open		= cvio_split_rx_open,
+	.rx_open		= cvio_split_open,
 	.rx_next		= cvio_split_rx_next,
-	.rx_close		= cvio_split_rx_close,
+	.rx_close		= cvio_split_close,
 	.rx_begin		= cvio_rx_begin,
 	.rx_csum_partial	= cvio_rx_csum_partial,
 	.rx_meta		= cvio_rx_meta,
-	.rx_post_open		= cvio_split_rx_post_open,
+	.rx_post_open		= cvio_split_post_open,
 	.rx_post		= cvio_split_rx_post,
 	.rx_repost		= cvio_split_rx_repost,
 	.rx_flush		= cvio_split_rx_flush,
-	.tx_post_open		= cvio_split_tx_post_open,
 	.rx_doorbell		= cvio_split_rx_doorbell,
+	.tx_post_open		= cvio_split_post_open,
 	.tx_prefix		= cvio_tx_prefix,
 	.tx_post		= cvio_split_tx_post,
-	.tx_post_close		= cvio_split_tx_post_close,
-	.tx_flush		= cvio_split_tx_flush,
-	.tx_open		= cvio_split_tx_open,
+	.tx_post_close		= cvio_split_post_close,
+	.tx_flush		= cvio_split_flush,
+	.tx_open		= cvio_split_open,
 	.tx_next		= cvio_split_tx_next,
-	.tx_close		= cvio_split_tx_close,
+	.tx_skip		= cvio_split_tx_skip,
+	.tx_close		= cvio_split_close,
 	.irq_disarm		= cvio_split_irq_disarm,
 	.irq_arm		= cvio_split_irq_arm,
 };
 
 CETH_DATAPATH(cvio_split, cvio_split_ops, struct cvio_vq, struct cvio_vq);
+
+void cvio_split_command(struct cvio_vq *vq, const struct ceth_tx_seg *segs)
+{
+	cvio_split_desc(vq, 0, segs[0].dma, segs[0].len, VRING_DESC_F_NEXT, 1);
+	cvio_split_desc(vq, 1, segs[1].dma, segs[1].len, VRING_DESC_F_WRITE, 0);
+	vq->avail->ring[vq->avail_idx++ & vq->mask] = 0;
+	cvio_split_flush(vq);
+}
+
+bool cvio_split_answered(struct cvio_vq *vq)
+{
+	struct ceth_cursor cur;
+	bool done;
+	u32 id;
+
+	cvio_split_open(vq, &cur, 1);
+	done = cvio_split_tx_next(vq, &cur, &id);
+	if (done)
+		cvio_split_tx_skip(&cur, 2);
+	cvio_split_close(vq, &cur);
+	return done;
+}

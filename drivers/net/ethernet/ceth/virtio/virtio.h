@@ -31,23 +31,22 @@
  * @ring: packed: descriptor ring (2.8)
  * @driver_event: packed: driver event suppression (2.8.10)
  * @device_event: packed: device event suppression
- * @mask: split: size - 1
- * @size: entries
- * @avail_idx: split: next available index, free running; packed: next slot
- * @flushed: split: available index that the device has been shown; packed:
- *	slot of the first descriptor that is written but not yet available
- * @used_idx: split: next used index, free running; packed: next slot to be used
- * @avail_flags: packed: AVAIL and USED bits of descriptors made available in
- *	this round of the ring
- * @flushed_flags: packed: complete flags of the descriptor at @flushed
- * @used_wrap: packed: wrap counter of @used_idx
- * @pending: packed: descriptors written since the last flush
+ * @post: packed: bits that each buffer posted has: length and flags of a
+ *	receive buffer
+ * @mask: size - 1
+ * @size: entries, a power of two
+ * @avail_idx: where the next available entry goes, free running: packed rings
+ *	find the slot in the low bits, and the wrap counter, inverted, in the
+ *	bit above
+ * @flushed: @avail_idx at the last doorbell, or when there was no need of one
+ * @used_idx: where the next used entry will be, free running
  * @event_idx: VIRTIO_F_EVENT_IDX is negotiated
  * @notify_data: VIRTIO_F_NOTIFICATION_DATA is negotiated
  * @hash: receive: VIRTIO_NET_F_HASH_REPORT is negotiated
  * @mergeable: receive: VIRTIO_NET_F_MRG_RXBUF is negotiated
  * @rx_odd: @hash or not @mergeable
  * @index: virtqueue number
+ * @v: the device
  * @notify: doorbell; NULL: stopped
  * @doorbell: where it is mapped
  * @mem: ring memory, coherent
@@ -69,21 +68,19 @@ struct cvio_vq {
 			struct vring_packed_desc_event *device_event;
 		};
 	};
+	u64 post;
 	u16 mask;
 	u16 size;
 	u16 avail_idx;
 	u16 flushed;
 	u16 used_idx;
-	u16 avail_flags;
-	u16 flushed_flags;
-	u16 pending;
-	bool used_wrap;
 	bool event_idx;
 	bool notify_data;
 	bool hash;
 	bool mergeable;
 	bool rx_odd;
 	u16 index;
+	struct cvio *v;
 	void __iomem *notify;
 
 	void __iomem *doorbell;
@@ -162,10 +159,10 @@ static inline u16 cvio_vector(const struct cvio *v, u16 pair)
 
 /* vq.c: memory and transport of virtqueues */
 int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size);
-void cvio_vq_free(struct cvio *v, struct cvio_vq *vq);
-void cvio_vq_init(struct cvio *v, struct cvio_vq *vq);
-int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector);
-int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq);
+void cvio_vq_free(struct cvio_vq *vq);
+void cvio_vq_init(struct cvio_vq *vq, u32 buf_len);
+int cvio_vq_start(struct cvio_vq *vq, u16 vector);
+int cvio_vq_stop(struct cvio_vq *vq);
 void cvio_kick_all(struct cvio *v);
 
 /* ctrl.c: control virtqueue (5.1.6.5) */
@@ -179,8 +176,14 @@ void cvio_get_link(void *priv, struct ceth_link *link);
 u16 cvio_status(struct cvio *v);
 void cvio_dump(void *priv, struct seq_file *s);
 
-/* split.c, packed.c */
+/* split.c, packed.c: the rings. A command is one segment for the device to
+ * read and one for it to write; there is one at a time.
+ */
 extern const struct ceth_datapath cvio_split;
 extern const struct ceth_datapath cvio_packed;
+void cvio_split_command(struct cvio_vq *vq, const struct ceth_tx_seg *segs);
+void cvio_packed_command(struct cvio_vq *vq, const struct ceth_tx_seg *segs);
+bool cvio_split_answered(struct cvio_vq *vq);
+bool cvio_packed_answered(struct cvio_vq *vq);
 
 #endif /* _CETH_VIRTIO_H */

@@ -12,14 +12,8 @@
  */
 #define CVIO_ALIGN(len)		ALIGN(len, SMP_CACHE_BYTES)
 
-/**
- * cvio_vq_alloc() - allocate the memory of a virtqueue
- * @v: the device, which is not touched
- * @vq: the virtqueue
- * @index: its number
- * @size: entries, a power of two
- *
- * Return: 0 or -ENOMEM.
+/* Memory of a virtqueue of @size entries, a power of two. The device is not
+ * touched.
  */
 int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
 {
@@ -33,7 +27,10 @@ int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
 		device = driver + CVIO_ALIGN(sizeof(*vq->driver_event));
 		vq->mem_len = device + sizeof(*vq->device_event);
 	} else {
-		device = driver +
+		/* So that the used entries, after two 16-bit words, are
+		 * aligned to what they are read by.
+		 */
+		device = driver + sizeof(__le32) +
 			 CVIO_ALIGN(struct_size(vq->avail, ring, size + 1));
 		vq->mem_len = device + struct_size(vq->used, ring, size) +
 			      sizeof(__virtio16);
@@ -54,6 +51,7 @@ int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
 		vq->used = vq->mem + device;
 	}
 
+	vq->v = v;
 	vq->index = index;
 	vq->size = size;
 	vq->mask = size - 1;
@@ -65,40 +63,32 @@ int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
 	return 0;
 }
 
-/**
- * cvio_vq_free() - undo cvio_vq_alloc()
- * @v: the device
- * @vq: the virtqueue; stopped, or never allocated
- */
-void cvio_vq_free(struct cvio *v, struct cvio_vq *vq)
+/* Undo cvio_vq_alloc(); the virtqueue is stopped, or was never allocated. */
+void cvio_vq_free(struct cvio_vq *vq)
 {
+	if (!vq->mem)
+		return;
 	/* Only doorbells outside of the common mapping have their own. */
-	if (vq->doorbell && !v->mdev.notify_base)
-		pci_iounmap(v->pdev, vq->doorbell);
+	if (vq->doorbell && !vq->v->mdev.notify_base)
+		pci_iounmap(vq->v->pdev, vq->doorbell);
 	vq->doorbell = NULL;
-	if (vq->mem)
-		dma_free_coherent(&v->pdev->dev, vq->mem_len, vq->mem,
-				  vq->mem_dma);
+	dma_free_coherent(&vq->v->pdev->dev, vq->mem_len, vq->mem, vq->mem_dma);
 	vq->mem = NULL;
 }
 
-/**
- * cvio_vq_init() - empty a stopped virtqueue, with interrupts off
- * @v: the device
- * @vq: the virtqueue
+/* Empty a stopped virtqueue, with interrupts off. Receive buffers have
+ * @buf_len bytes; 0: not a receive queue.
  */
-void cvio_vq_init(struct cvio *v, struct cvio_vq *vq)
+void cvio_vq_init(struct cvio_vq *vq, u32 buf_len)
 {
 	memset(vq->mem, 0, vq->mem_len);
 	vq->avail_idx = 0;
 	vq->flushed = 0;
 	vq->used_idx = 0;
-	vq->flushed_flags = 0;
-	vq->pending = 0;
-	/* Both wrap counters start at 1 (2.8.1). */
-	vq->avail_flags = BIT(VRING_PACKED_DESC_F_AVAIL);
-	vq->used_wrap = true;
-	if (v->packed)
+	vq->post = buf_len;
+	if (buf_len && vq->v->packed)
+		vq->post |= (u64)VRING_DESC_F_WRITE << 48;
+	if (vq->v->packed)
 		vq->driver_event->flags =
 			cpu_to_le16(VRING_PACKED_EVENT_FLAG_DISABLE);
 	else if (vq->event_idx)	/* the flags stay 0 (2.7.7.1): just passed */
@@ -108,17 +98,15 @@ void cvio_vq_init(struct cvio *v, struct cvio_vq *vq)
 			__cpu_to_virtio16(true, VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-/**
- * cvio_vq_start() - give a virtqueue to the device
- * @v: the device
- * @vq: the virtqueue, after cvio_vq_init()
- * @vector: MSI-X vector, or %VIRTIO_MSI_NO_VECTOR
- *
- * Return: 0 or a negative errno.
- */
-int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector)
+static bool cvio_vq_is_rx(const struct cvio_vq *vq)
 {
-	struct virtio_pci_modern_device *mdev = &v->mdev;
+	return vq->index < vq->v->caps.max_pairs * 2 && !(vq->index & 1);
+}
+
+/* Give a virtqueue to the device, after cvio_vq_init(). */
+int cvio_vq_start(struct cvio_vq *vq, u16 vector)
+{
+	struct virtio_pci_modern_device *mdev = &vq->v->mdev;
 
 	/* 0: no such queue. After a reset the largest size is back (2.6.1). */
 	if (vp_modern_get_queue_size(mdev, vq->index) < vq->size)
@@ -142,9 +130,8 @@ int cvio_vq_start(struct cvio *v, struct cvio_vq *vq, u16 vector)
 		return -ENOSPC;
 	vp_modern_set_queue_enable(mdev, vq->index, true);
 	WRITE_ONCE(vq->notify, vq->doorbell);
-	if (mdev->notify_base && vq->index < v->caps.max_pairs * 2 &&
-	    !(vq->index & 1))
-		WRITE_ONCE(v->rx_doorbells[vq->index / 2], vq->doorbell);
+	if (mdev->notify_base && cvio_vq_is_rx(vq))
+		WRITE_ONCE(vq->v->rx_doorbells[vq->index / 2], vq->doorbell);
 	return 0;
 }
 
@@ -171,20 +158,17 @@ static int cvio_vq_reset(struct cvio *v, struct cvio_vq *vq)
 	return 0;
 }
 
-/**
- * cvio_vq_stop() - take a virtqueue back from the device
- * @v: the device
- * @vq: the virtqueue; its memory keeps what the device wrote
- *
- * Return: 0, or an error when the device may go on using it: then only a reset
- * of the whole device makes its memory safe to free.
+/* Take a virtqueue back; its memory keeps what the device wrote. After an error
+ * the device may go on using it: then only a reset of the whole device makes
+ * its memory safe to free.
  */
-int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq)
+int cvio_vq_stop(struct cvio_vq *vq)
 {
+	struct cvio *v = vq->v;
 	int err;
 
 	WRITE_ONCE(vq->notify, NULL);
-	if (vq->index < v->caps.max_pairs * 2 && !(vq->index & 1))
+	if (cvio_vq_is_rx(vq))
 		WRITE_ONCE(v->rx_doorbells[vq->index / 2], NULL);
 	if (!v->up)	/* the reset of the device has taken all queues */
 		return 0;
@@ -200,13 +184,10 @@ int cvio_vq_stop(struct cvio *v, struct cvio_vq *vq)
 	return err;
 }
 
-/**
- * cvio_kick_all() - ring the doorbells of all receive queues
- * @v: the device; any context
- *
- * A device that steers by itself (QEMU does) may hold a frame for a queue
- * without buffers where it came in: at the source that belongs to another
- * queue, from which it takes nothing more until that one's doorbell rings.
+/* Ring the doorbells of all receive queues; any context. A device that steers
+ * by itself (QEMU does) may hold a frame for a queue without buffers where it
+ * came in: at the source that belongs to another queue, from which it takes
+ * nothing more until that one's doorbell rings.
  */
 void cvio_kick_all(struct cvio *v)
 {
