@@ -189,6 +189,7 @@ def test_tx_offloads(env: Env) -> None:
     equal(delta.qstat("tx_hw_gso_wire_packets"), 10, "tx-hw-gso-wire-packets")
     equal(delta.qstat("tx_hw_gso_bytes"), size + headers, "tx-hw-gso-bytes")
     equal(delta.qstat("tx_needs_csum"), 10, "tx-needs-csum, of each segment")
+    equal(delta.qstat("tx_packets"), 10, "tx-packets, of each segment")
 
 
 def _crafted_tso(env: Env, src: bytes, dst: bytes, size: int, mss: int) -> None:
