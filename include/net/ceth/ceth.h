@@ -42,6 +42,7 @@ struct ceth_rxq;
 struct ceth_txq;
 struct dev_pm_ops;
 struct device;
+struct pci_dev;
 struct seq_file;
 
 /**
@@ -171,9 +172,7 @@ struct ceth_ring_limits {
  * @mac: permanent address; zero when the device has none
  * @irqs: Linux interrupt numbers, one per pair; belongs to the backend and
  *	stays valid until ceth_destroy()
- * @driver: driver name for the user
- * @fw_version: what runs in the device; may be empty
- * @bus_info: bus address for the user
+ * @fw_version: what runs in the device; may be NULL
  */
 struct ceth_caps {
 	u32 caps;
@@ -196,9 +195,7 @@ struct ceth_caps {
 	u32 coal_max_frames;
 	u8 mac[ETH_ALEN];
 	const int *irqs;
-	const char *driver;
 	const char *fw_version;
-	const char *bus_info;
 };
 
 /**
@@ -355,7 +352,10 @@ struct ceth_ops {
 	 */
 	int (*set_coalesce)(void *priv, u16 pair,
 			    const struct ceth_coalesce *coal);
-	/** @get_link: current state of the wire; also called while down */
+	/**
+	 * @get_link: current state of the wire; also called while down. @link
+	 *	is all zero.
+	 */
 	void (*get_link)(void *priv, struct ceth_link *link);
 	/**
 	 * @announce_done: the core has announced the addresses, as asked for
@@ -404,6 +404,8 @@ void ceth_link_changed(struct ceth_dev *cdev);
 void ceth_announce(struct ceth_dev *cdev);
 void ceth_fault(struct ceth_dev *cdev, enum ceth_fault fault, u16 pair);
 void ceth_device_gone(struct ceth_dev *cdev);
+
+int ceth_pci_irqs(struct pci_dev *pdev, struct ceth_caps *caps);
 
 extern const struct dev_pm_ops ceth_pm_ops;
 

@@ -203,11 +203,13 @@ struct ceth_dp_ops {
 	/** @rx_repost: as rx_post, with the buffer that @id had last */
 	void (*rx_repost)(void *ring, struct ceth_cursor *cur, u32 id,
 			  dma_addr_t dma);
+	/** @rx_post_close: the buffers before @cur are posted */
+	void (*rx_post_close)(void *ring, struct ceth_cursor *cur);
 	/**
-	 * @rx_flush: make what was posted up to @cur visible; doorbell if
-	 *	needed
+	 * @rx_flush: make what was posted visible; doorbell if needed.
+	 *	Return: a doorbell was rung.
 	 */
-	void (*rx_flush)(void *ring, struct ceth_cursor *cur);
+	bool (*rx_flush)(void *ring);
 	/** @rx_doorbell: tell the device that there are buffers, in any case */
 	void (*rx_doorbell)(void *ring);
 

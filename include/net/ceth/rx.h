@@ -149,7 +149,8 @@ static __always_inline void ceth_rx_fill_tmpl(struct ceth_rxq *rxq,
 
 	ops->rx_post_open(rxq->priv, &post);
 	ceth_rx_refill(rxq, &post, ops);
-	ops->rx_flush(rxq->priv, &post);
+	ops->rx_post_close(rxq->priv, &post);
+	ops->rx_flush(rxq->priv);
 }
 
 /**
@@ -495,7 +496,8 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 		if (unlikely(p.n_free > rxq->size / 2))
 			done = budget;
 	}
-	ops->rx_flush(rxq->priv, &p.post);
+	ops->rx_post_close(rxq->priv, &p.post);
+	ops->rx_flush(rxq->priv);
 
 	u64_stats_update_begin(&rxq->stats->syncp);
 	rxq->stats->polls++;

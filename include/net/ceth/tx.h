@@ -451,9 +451,10 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 	struct ceth_txq *txq = pair->txq;
 	u32 len = skb->len, wire = 1, unmap;
 	struct ceth_tx_rec *rec;
+	bool more = netdev_xmit_more();
 	struct ceth_cursor cur;
+	bool push, kick;
 	void *prefix;
-	bool push;
 	int n;
 
 	if (unlikely(!txq))
@@ -485,6 +486,7 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 		rec->ptr = skb;
 		rec->kind = CETH_TX_KIND(CETH_TX_SKB, 1);
 		skb_tx_timestamp(skb);
+		kick = __netdev_tx_sent_queue(txq->netq, len, more);
 		ops->tx_post(txq->priv, &cur, &seg, 1, todo);
 	} else {
 		n = ceth_tx_map(txq, skb, segs, push);
@@ -497,6 +499,7 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 		rec->ptr = skb;
 		rec->kind = CETH_TX_KIND(CETH_TX_SKB, n);
 		skb_tx_timestamp(skb);
+		kick = __netdev_tx_sent_queue(txq->netq, len, more);
 		ops->tx_post(txq->priv, &cur, segs, n, todo);
 	}
 	ops->tx_post_close(txq->priv, &cur);
@@ -517,11 +520,12 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 	txq->stats->bytes += len;
 	u64_stats_update_end(&txq->stats->syncp);
 
-	if (unlikely(ceth_tx_avail(txq) < CETH_TX_MAX_SEGS))
+	if (unlikely(ceth_tx_avail(txq) < CETH_TX_MAX_SEGS)) {
 		ceth_tx_stop(txq);
-	if (__netdev_tx_sent_queue(txq->netq, len, netdev_xmit_more()))
-		if (ops->tx_flush(txq->priv))
-			txq->stats->kicks++;
+		kick = true;
+	}
+	if (kick && ops->tx_flush(txq->priv))
+		txq->stats->kicks++;
 	return NETDEV_TX_OK;
 
 drop:

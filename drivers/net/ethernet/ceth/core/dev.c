@@ -12,13 +12,15 @@ static void ceth_link_work(struct work_struct *work)
 {
 	struct ceth_dev *cdev = container_of(work, struct ceth_dev, link_work);
 	struct net_device *dev = cdev->netdev;
-	struct ceth_link link = { .up = true };
+	struct ceth_link link = {};
 
 	ceth_lock(cdev);
 	if (cdev->gone || !cdev->running)
 		goto out;
 	if (ceth_has(cdev, CETH_CAP_LINK))
 		cdev->ops->get_link(cdev->priv, &link);
+	else
+		link.up = true;
 	if (link.up != netif_carrier_ok(dev)) {
 		if (link.up)
 			netif_carrier_on(dev);
@@ -74,7 +76,7 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	if (!ceth_ring_ok(&caps->rx_ring) || !ceth_ring_ok(&caps->tx_ring) ||
 	    caps->tx_ring.min < 2 * CETH_TX_MAX_SEGS)
 		return false;
-	if (!caps->max_pairs || !caps->irqs || !caps->driver)
+	if (!caps->max_pairs || !caps->irqs)
 		return false;
 	if (caps->tx_max_segs < MAX_SKB_FRAGS + 1 ||
 	    caps->tx_prefix > sizeof(struct xdp_frame) ||
@@ -121,8 +123,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	u16 i;
 
 	if (!ceth_caps_ok(caps, ops)) {
-		dev_err(dev, "backend %s declares impossible capabilities\n",
-			caps->driver ?: "?");
+		dev_err(dev, "the backend declares impossible capabilities\n");
 		return ERR_PTR(-EINVAL);
 	}
 	netdev = alloc_etherdev_mqs(sizeof(*cdev), caps->max_pairs,

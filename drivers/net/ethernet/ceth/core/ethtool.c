@@ -14,14 +14,10 @@ static void ceth_get_drvinfo(struct net_device *dev,
 {
 	const struct ceth_caps *caps = &((struct ceth_dev *)netdev_priv(dev))->caps;
 
-	/* The version is the kernel's: ethtool fills it in. */
-	strscpy(info->driver, caps->driver, sizeof(info->driver));
+	/* ethtool fills in the rest. */
 	if (caps->fw_version)
 		strscpy(info->fw_version, caps->fw_version,
 			sizeof(info->fw_version));
-	if (caps->bus_info)
-		strscpy(info->bus_info, caps->bus_info,
-			sizeof(info->bus_info));
 }
 
 static int ceth_get_link_ksettings(struct net_device *dev,

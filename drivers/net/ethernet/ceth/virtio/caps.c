@@ -8,8 +8,6 @@
 
 #include "virtio.h"
 
-/* Most pairs that we take interrupts and memory for. */
-#define CVIO_MAX_PAIRS		256
 /* A transmit ring must hold some packets of most segments. */
 #define CVIO_MIN_RING		64
 /* What devices have to take (5.1.4). */
@@ -311,7 +309,6 @@ void cvio_get_link(void *priv, struct ceth_link *link)
 	u16 status = cvio_status(v);
 	u32 speed;
 
-	memset(link, 0, sizeof(*link));
 	/* A vanished device reads as all ones. */
 	link->up = status != U16_MAX && (status & VIRTIO_NET_S_LINK_UP);
 	if (!cvio_has(v, VIRTIO_NET_F_SPEED_DUPLEX))
@@ -330,9 +327,8 @@ void cvio_dump(void *priv, struct seq_file *s)
 	seq_printf(s, "device status: %#x, config status: %#x%s%s\n",
 		   vp_modern_get_status(&v->mdev), cvio_status(v),
 		   v->up ? ", up" : "", v->broken ? ", broken" : "");
-	seq_printf(s, "vectors: %d, guest offloads: %#llx of %#llx\n",
-		   v->n_vectors, v->offloads, v->guest_offloads);
-	seq_printf(s, "features: %#llx", v->features);
+	seq_printf(s, "guest offloads: %#llx\nfeatures: %#llx", v->offloads,
+		   v->features);
 	for (feat = cvio_features; feat->name; feat++)
 		if (cvio_has(v, feat->bit))
 			seq_printf(s, " %s", feat->name);

@@ -5,9 +5,9 @@
  * virtqueues by ourselves. Devices are bound by driver_override only, as with
  * vfio-pci: the in-tree driver keeps all others.
  */
-#include <linux/delay.h>
 #include <linux/etherdevice.h>
 #include <linux/interrupt.h>
+#include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/random.h>
@@ -21,25 +21,24 @@
  */
 static int cvio_reset(struct cvio *v)
 {
-	unsigned long deadline = jiffies + CVIO_TIMEOUT;
 	u8 status;
 
 	v->up = false;
 	v->broken = true;
 	vp_modern_set_status(&v->mdev, 0);
 	/* Reading 0 back means that the reset is complete (4.1.4.3.2). */
-	while ((status = vp_modern_get_status(&v->mdev)) != 0) {
-		if (status == U8_MAX && !pci_device_is_present(v->pdev))
-			return -ENODEV;
-		if (time_after(jiffies, deadline)) {
-			pci_clear_master(v->pdev);
-			dev_err(&v->pdev->dev, "reset does not complete\n");
-			return -ETIMEDOUT;
-		}
-		usleep_range(500, 1000);
+	read_poll_timeout(vp_modern_get_status, status,
+			  !status || status == U8_MAX, 1000,
+			  jiffies_to_usecs(CVIO_TIMEOUT), false, &v->mdev);
+	if (!status) {
+		v->broken = false;
+		return 0;
 	}
-	v->broken = false;
-	return 0;
+	if (!pci_device_is_present(v->pdev))
+		return -ENODEV;
+	pci_clear_master(v->pdev);
+	dev_err(&v->pdev->dev, "reset does not complete\n");
+	return -ETIMEDOUT;
 }
 
 static void cvio_dev_reset(void *priv)
@@ -80,17 +79,23 @@ static int cvio_dev_init(void *priv)
 	return err;
 }
 
+/* A command with a number of 16 bits. */
+static int cvio_ctrl16(struct cvio *v, u8 class, u8 cmd, u16 n)
+{
+	__le16 data = cpu_to_le16(n);
+
+	return cvio_ctrl(v, class, cmd, &data, sizeof(data));
+}
+
 /* 5.1.6.5.6.1. QEMU turns receive side scaling off at this command: the core
  * sets it again afterwards, which sets the number of pairs, too.
  */
 static int cvio_set_pairs(void *priv, u16 n_pairs)
 {
-	__le16 n = cpu_to_le16(n_pairs);
-
 	if (!cvio_has(priv, VIRTIO_NET_F_MQ))
 		return 0;
-	return cvio_ctrl(priv, VIRTIO_NET_CTRL_MQ,
-			 VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, &n, sizeof(n));
+	return cvio_ctrl16(priv, VIRTIO_NET_CTRL_MQ,
+			   VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, n_pairs);
 }
 
 static int cvio_dev_run(void *priv, u16 n_pairs)
@@ -250,18 +255,14 @@ static int cvio_set_rx_mode(void *priv, const struct ceth_rx_mode *mode)
 
 static int cvio_vlan_add(void *priv, u16 vid)
 {
-	__le16 id = cpu_to_le16(vid);
-
-	return cvio_ctrl(priv, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD,
-			 &id, sizeof(id));
+	return cvio_ctrl16(priv, VIRTIO_NET_CTRL_VLAN,
+			   VIRTIO_NET_CTRL_VLAN_ADD, vid);
 }
 
 static int cvio_vlan_del(void *priv, u16 vid)
 {
-	__le16 id = cpu_to_le16(vid);
-
-	return cvio_ctrl(priv, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_DEL,
-			 &id, sizeof(id));
+	return cvio_ctrl16(priv, VIRTIO_NET_CTRL_VLAN,
+			   VIRTIO_NET_CTRL_VLAN_DEL, vid);
 }
 
 /* 5.1.6.5.10: of one virtqueue, or by @cmd of all in one direction */
@@ -354,37 +355,6 @@ static irqreturn_t cvio_config_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* One for each pair and one for the configuration, or as many as there are. */
-static int cvio_alloc_vectors(struct cvio *v)
-{
-	struct pci_dev *pdev = v->pdev;
-	int *irqs, i, n, pairs = v->caps.max_pairs;
-
-	n = pci_alloc_irq_vectors(pdev, 1, pairs + 1, PCI_IRQ_MSIX);
-	if (n < 0) {
-		dev_err(&pdev->dev, "no MSI-X vectors: give the device two or more (vectors=)\n");
-		return n;
-	}
-	v->n_vectors = n;
-	if (n <= pairs) {
-		dev_info(&pdev->dev, "only %d MSI-X vectors for %d queue pairs\n",
-			 n, pairs);
-		pairs = max(n - 1, 1);
-	}
-	irqs = devm_kcalloc(&pdev->dev, pairs, sizeof(*irqs), GFP_KERNEL);
-	if (!irqs)
-		return -ENOMEM;
-	for (i = 0; i < pairs; i++)
-		irqs[i] = pci_irq_vector(pdev, cvio_vector(v, i));
-	v->caps.irqs = irqs;
-	v->rx_doorbells = devm_kcalloc(&pdev->dev, pairs,
-				       sizeof(*v->rx_doorbells), GFP_KERNEL);
-	if (!v->rx_doorbells)
-		return -ENOMEM;
-	v->caps.max_pairs = pairs;
-	return 0;
-}
-
 /* Features, memory, interrupts; the device is left reset. */
 static int cvio_setup(struct cvio *v)
 {
@@ -401,13 +371,10 @@ static int cvio_setup(struct cvio *v)
 	if (!err)
 		err = cvio_ctrl_alloc(v);
 	cvio_reset(v);
-	if (!err)
-		err = cvio_alloc_vectors(v);
-
-	v->caps.driver = KBUILD_MODNAME;
-	v->caps.fw_version = "";
-	v->caps.bus_info = pci_name(v->pdev);
-	return err;
+	if (err)
+		return err;
+	v->n_vectors = ceth_pci_irqs(v->pdev, &v->caps);
+	return min(v->n_vectors, 0);
 }
 
 static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -426,7 +393,6 @@ static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = pcim_enable_device(pdev);
 	if (err)
 		return err;
-	pci_set_master(pdev);
 	err = vp_modern_probe(&v->mdev);
 	if (err)
 		return err;
@@ -476,11 +442,10 @@ static void cvio_shutdown(struct pci_dev *pdev)
 	ceth_shutdown(pci_get_drvdata(pdev));
 }
 
-/* Not a device table: the module has no alias, and nothing loads it by itself.
- * VIRTIO 1 device, transitional device (4.1.2).
- */
+/* Not a device table: the module has no alias, and nothing loads it by itself. */
 static const struct pci_device_id cvio_ids[] = {
 	{ PCI_VDEVICE(REDHAT_QUMRANET, 0x1041), .override_only = 1 },
+	/* transitional device (4.1.2) */
 	{ PCI_VDEVICE(REDHAT_QUMRANET, 0x1000), .override_only = 1 },
 	{ }
 };

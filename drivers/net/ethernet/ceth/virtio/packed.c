@@ -21,20 +21,6 @@
 #define CVIO_AVAIL	CVIO_FLAGS(BIT(VRING_PACKED_DESC_F_AVAIL))
 #define CVIO_USED	CVIO_FLAGS(BIT(VRING_PACKED_DESC_F_USED))
 
-/* Wrap counter of a free running index: 1 in the first round (2.8.1). */
-static __always_inline bool cvio_packed_wrap(const struct cvio_vq *vq, u16 idx)
-{
-	return !(idx & vq->size);
-}
-
-/* Slot and wrap counter, as events and doorbells have them (2.8.10). */
-static __always_inline u16 cvio_packed_off_wrap(const struct cvio_vq *vq,
-						u16 idx)
-{
-	return (idx & vq->mask) | cvio_packed_wrap(vq, idx) <<
-				  VRING_PACKED_EVENT_F_WRAP_CTR;
-}
-
 /* A slot is used when both bits equal the wrap counter (2.8.1). */
 static __always_inline void cvio_packed_open(void *ring,
 					     struct ceth_cursor *cur, u32 max)
@@ -150,7 +136,7 @@ static __always_inline void cvio_packed_advance(struct cvio_vq *vq,
 static __always_inline bool cvio_packed_flush(void *ring)
 {
 	struct cvio_vq *vq = ring;
-	u16 n = vq->avail_idx - vq->flushed, next, event, flags, off;
+	u16 n = vq->avail_idx - vq->flushed, event, flags, off;
 	bool bell;
 
 	if (!n)
@@ -161,7 +147,6 @@ static __always_inline bool cvio_packed_flush(void *ring)
 	 */
 	mb();
 
-	next = cvio_packed_off_wrap(vq, vq->avail_idx);
 	flags = le16_to_cpu(READ_ONCE(vq->device_event->flags));
 	if (flags == VRING_PACKED_EVENT_FLAG_DESC) {
 		u16 slot = vq->avail_idx & vq->mask;
@@ -169,14 +154,15 @@ static __always_inline bool cvio_packed_flush(void *ring)
 		dma_rmb();
 		off = le16_to_cpu(READ_ONCE(vq->device_event->off_wrap));
 		event = off & ~BIT(VRING_PACKED_EVENT_F_WRAP_CTR);
-		if ((off ^ next) >> VRING_PACKED_EVENT_F_WRAP_CTR)
+		if (off >> VRING_PACKED_EVENT_F_WRAP_CTR !=
+		    cvio_packed_wrap(vq, vq->avail_idx))
 			event -= vq->size;
 		bell = vring_need_event(event, slot, slot - n);
 	} else {
 		bell = flags == VRING_PACKED_EVENT_FLAG_ENABLE;
 	}
 	if (bell)
-		cvio_notify(vq, next);
+		cvio_notify(vq);
 	return bell;
 }
 
@@ -186,25 +172,6 @@ static __always_inline void cvio_packed_rx_post(void *ring,
 {
 	cvio_packed_put(cur->pos, dma, cur->bits | (u64)id << 32);
 	cvio_packed_advance(ring, cur);
-}
-
-static __always_inline void cvio_packed_rx_flush(void *ring,
-						 struct ceth_cursor *cur)
-{
-	struct cvio_vq *vq = ring;
-
-	cvio_packed_post_close(vq, cur);
-	/* The device has run out of buffers: nothing else makes it ask. */
-	if (unlikely(cvio_packed_flush(vq)))
-		cvio_kick_all(vq->v);
-}
-
-static __always_inline void cvio_packed_rx_doorbell(void *ring)
-{
-	struct cvio_vq *vq = ring;
-
-	cvio_notify(vq, cvio_packed_off_wrap(vq, vq->avail_idx));
-	cvio_kick_all(vq->v);
 }
 
 static __always_inline void
@@ -288,8 +255,9 @@ static const struct ceth_dp_ops cvio_packed_ops = {
 	.rx_post_open		= cvio_packed_post_open,
 	.rx_post		= cvio_packed_rx_post,
 	.rx_repost		= cvio_packed_rx_post,
-	.rx_flush		= cvio_packed_rx_flush,
-	.rx_doorbell		= cvio_packed_rx_doorbell,
+	.rx_post_close		= cvio_packed_post_close,
+	.rx_flush		= cvio_packed_flush,
+	.rx_doorbell		= cvio_notify,
 	.tx_post_open		= cvio_packed_post_open,
 	.tx_prefix		= cvio_tx_prefix,
 	.tx_post		= cvio_packed_tx_post,

@@ -65,23 +65,15 @@ static __always_inline void cvio_rx_meta(const void *ring,
 	}
 
 	if (unlikely(gso != VIRTIO_NET_HDR_GSO_NONE)) {
+		u8 type = gso & ~VIRTIO_NET_HDR_GSO_ECN;
+
 		meta->gso_ecn = gso & VIRTIO_NET_HDR_GSO_ECN;
 		meta->gso_size = flags >> 32;
-		switch (gso & ~VIRTIO_NET_HDR_GSO_ECN) {
-		case VIRTIO_NET_HDR_GSO_TCPV4:
-			meta->gso_type = SKB_GSO_TCPV4;
-			break;
-		case VIRTIO_NET_HDR_GSO_TCPV6:
-			meta->gso_type = SKB_GSO_TCPV6;
-			break;
-		case VIRTIO_NET_HDR_GSO_UDP_L4:
-			meta->gso_type = SKB_GSO_UDP_L4;
-			break;
-		default:
-			meta->gso_size = 0;
-			break;
-		}
-		if (meta->gso_size)
+		meta->gso_type = type == VIRTIO_NET_HDR_GSO_TCPV4 ? SKB_GSO_TCPV4 :
+				 type == VIRTIO_NET_HDR_GSO_TCPV6 ? SKB_GSO_TCPV6 :
+				 type == VIRTIO_NET_HDR_GSO_UDP_L4 ?
+				 SKB_GSO_UDP_L4 : 0;
+		if (meta->gso_size && meta->gso_type)
 			meta->flags |= CETH_RX_GSO;
 	}
 
@@ -128,19 +120,41 @@ static __always_inline void cvio_tx_prefix(const struct ceth_tx_meta *meta,
 	hdr->hdr_len = __cpu_to_virtio16(true, meta->hdr_len);
 }
 
-/* Doorbell (4.1.5.2). @next: where the next available buffer goes, with the
- * wrap counter of a packed ring in the top bit. A stopped queue has none.
- */
-static __always_inline void cvio_notify(const struct cvio_vq *vq, u16 next)
+/* Wrap counter of a free running index: 1 in the first round (2.8.1). */
+static __always_inline bool cvio_packed_wrap(const struct cvio_vq *vq, u16 idx)
 {
+	return !(idx & vq->size);
+}
+
+/* Slot and wrap counter, as events and doorbells have them (2.8.10). */
+static __always_inline u16 cvio_packed_off_wrap(const struct cvio_vq *vq,
+						u16 idx)
+{
+	return (idx & vq->mask) | cvio_packed_wrap(vq, idx) <<
+				  VRING_PACKED_EVENT_F_WRAP_CTR;
+}
+
+/* Doorbell (4.1.5.2), with where the next buffer goes if the device wants to
+ * know. A stopped queue has none. A receive queue is asked for only when the
+ * device has run out of buffers: nothing else makes it look.
+ */
+static __always_inline void cvio_notify(void *ring)
+{
+	const struct cvio_vq *vq = ring;
 	void __iomem *notify = READ_ONCE(vq->notify);
+	u32 next;
 
 	if (unlikely(!notify))
 		return;
-	if (vq->notify_data)
-		iowrite32(vq->index | (u32)next << 16, notify);
-	else
+	if (vq->notify_data) {
+		next = vq->v->packed ? cvio_packed_off_wrap(vq, vq->avail_idx) :
+				       vq->avail_idx;
+		iowrite32(vq->index | next << 16, notify);
+	} else {
 		iowrite16(vq->index, notify);
+		if (vq->post)
+			cvio_kick_others(vq);
+	}
 }
 
 #endif /* _CETH_VIRTIO_RING_H */

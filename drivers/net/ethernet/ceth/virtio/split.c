@@ -34,12 +34,9 @@ static __always_inline void cvio_split_open(void *ring, struct ceth_cursor *cur,
 }
 
 /* Id in the low, length in the high half: read at once. */
-static __always_inline bool cvio_split_next(struct ceth_cursor *cur, u64 *elem)
+static __always_inline u64 cvio_split_elem(const struct ceth_cursor *cur)
 {
-	if (cur->pos == cur->end)
-		return false;
-	*elem = le64_to_cpu(READ_ONCE(*(const __le64 *)cur->pos));
-	return true;
+	return le64_to_cpu(READ_ONCE(*(const __le64 *)cur->pos));
 }
 
 static __always_inline bool cvio_split_rx_next(void *ring,
@@ -48,8 +45,9 @@ static __always_inline bool cvio_split_rx_next(void *ring,
 {
 	u64 elem;
 
-	if (!cvio_split_next(cur, &elem))
+	if (cur->pos == cur->end)
 		return false;
+	elem = cvio_split_elem(cur);
 	cur->pos += sizeof(elem);
 	c->id = elem;
 	c->len = elem >> 32;
@@ -59,11 +57,9 @@ static __always_inline bool cvio_split_rx_next(void *ring,
 static __always_inline bool cvio_split_tx_next(void *ring,
 					       struct ceth_cursor *cur, u32 *id)
 {
-	u64 elem;
-
-	if (!cvio_split_next(cur, &elem))
+	if (cur->pos == cur->end)
 		return false;
-	*id = elem;
+	*id = cvio_split_elem(cur);
 	return true;
 }
 
@@ -123,8 +119,7 @@ static __always_inline bool cvio_split_flush(void *ring)
 	 */
 	mb();
 	if (likely(vq->event_idx)) {
-		const __virtio16 *event = (const __virtio16 *)
-					  &vq->used->ring[vq->size];
+		__virtio16 *event = (__virtio16 *)&vq->used->ring[vq->size];
 
 		bell = vring_need_event(__virtio16_to_cpu(true,
 							  READ_ONCE(*event)),
@@ -134,7 +129,7 @@ static __always_inline bool cvio_split_flush(void *ring)
 			 __cpu_to_virtio16(true, VRING_USED_F_NO_NOTIFY));
 	}
 	if (bell)
-		cvio_notify(vq, new);
+		cvio_notify(vq);
 	return bell;
 }
 
@@ -164,25 +159,6 @@ static __always_inline void cvio_split_rx_repost(void *ring,
 						 u32 id, dma_addr_t dma)
 {
 	cvio_split_avail(cur, id);
-}
-
-static __always_inline void cvio_split_rx_flush(void *ring,
-						struct ceth_cursor *cur)
-{
-	struct cvio_vq *vq = ring;
-
-	cvio_split_post_close(vq, cur);
-	/* The device has run out of buffers: nothing else makes it ask. */
-	if (unlikely(cvio_split_flush(vq)))
-		cvio_kick_all(vq->v);
-}
-
-static __always_inline void cvio_split_rx_doorbell(void *ring)
-{
-	struct cvio_vq *vq = ring;
-
-	cvio_notify(vq, vq->avail_idx);
-	cvio_kick_all(vq->v);
 }
 
 static __always_inline void
@@ -248,8 +224,9 @@ static const struct ceth_dp_ops cvio_split_ops = {
 	.rx_post_open		= cvio_split_post_open,
 	.rx_post		= cvio_split_rx_post,
 	.rx_repost		= cvio_split_rx_repost,
-	.rx_flush		= cvio_split_rx_flush,
-	.rx_doorbell		= cvio_split_rx_doorbell,
+	.rx_post_close		= cvio_split_post_close,
+	.rx_flush		= cvio_split_flush,
+	.rx_doorbell		= cvio_notify,
 	.tx_post_open		= cvio_split_post_open,
 	.tx_prefix		= cvio_tx_prefix,
 	.tx_post		= cvio_split_tx_post,

@@ -23,6 +23,9 @@
 #define CVIO_RXQ(n)	((n) * 2)
 #define CVIO_TXQ(n)	((n) * 2 + 1)
 
+/* Most pairs that we take interrupts and memory for. */
+#define CVIO_MAX_PAIRS	256
+
 /**
  * struct cvio_vq - one virtqueue, split or packed
  * @desc: split: descriptor table (2.7.5), private ids are indexes into it
@@ -31,8 +34,8 @@
  * @ring: packed: descriptor ring (2.8)
  * @driver_event: packed: driver event suppression (2.8.10)
  * @device_event: packed: device event suppression
- * @post: packed: bits that each buffer posted has: length and flags of a
- *	receive buffer
+ * @post: bits that each buffer posted has: length of a receive buffer, and in a
+ *	packed ring its flags; 0: not a receive queue
  * @mask: size - 1
  * @size: entries, a power of two
  * @avail_idx: where the next available entry goes, free running: packed rings
@@ -126,7 +129,7 @@ struct cvio {
 	bool up;
 	bool broken;
 	u16 status;
-	void __iomem **rx_doorbells;
+	void __iomem *rx_doorbells[CVIO_MAX_PAIRS];
 	struct cvio_vq ctrl;
 	void *ctrl_data;
 	dma_addr_t ctrl_dma;
@@ -157,15 +160,13 @@ static inline u16 cvio_vector(const struct cvio *v, u16 pair)
 	return v->n_vectors == 1 ? 0 : pair + 1;
 }
 
-/* vq.c: memory and transport of virtqueues */
+/* vq.c: memory and transport of virtqueues, control virtqueue */
 int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size);
 void cvio_vq_free(struct cvio_vq *vq);
 void cvio_vq_init(struct cvio_vq *vq, u32 buf_len);
 int cvio_vq_start(struct cvio_vq *vq, u16 vector);
 int cvio_vq_stop(struct cvio_vq *vq);
-void cvio_kick_all(struct cvio *v);
-
-/* ctrl.c: control virtqueue (5.1.6.5) */
+void cvio_kick_others(const struct cvio_vq *vq);
 int cvio_ctrl_alloc(struct cvio *v);
 int cvio_ctrl(struct cvio *v, u8 class, u8 cmd, const void *data, u32 len);
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CETH virtio-net backend: memory of virtqueues, and what the transport is
- * told of them.
+/* CETH virtio-net backend: memory of virtqueues, what the transport is told of
+ * them, and the control virtqueue.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/log2.h>
 
 #include "virtio.h"
 
@@ -98,11 +99,6 @@ void cvio_vq_init(struct cvio_vq *vq, u32 buf_len)
 			__cpu_to_virtio16(true, VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-static bool cvio_vq_is_rx(const struct cvio_vq *vq)
-{
-	return vq->index < vq->v->caps.max_pairs * 2 && !(vq->index & 1);
-}
-
 /* Give a virtqueue to the device, after cvio_vq_init(). */
 int cvio_vq_start(struct cvio_vq *vq, u16 vector)
 {
@@ -130,7 +126,7 @@ int cvio_vq_start(struct cvio_vq *vq, u16 vector)
 		return -ENOSPC;
 	vp_modern_set_queue_enable(mdev, vq->index, true);
 	WRITE_ONCE(vq->notify, vq->doorbell);
-	if (mdev->notify_base && cvio_vq_is_rx(vq))
+	if (mdev->notify_base && vq->post)
 		WRITE_ONCE(vq->v->rx_doorbells[vq->index / 2], vq->doorbell);
 	return 0;
 }
@@ -168,7 +164,7 @@ int cvio_vq_stop(struct cvio_vq *vq)
 	int err;
 
 	WRITE_ONCE(vq->notify, NULL);
-	if (cvio_vq_is_rx(vq))
+	if (vq->post)
 		WRITE_ONCE(v->rx_doorbells[vq->index / 2], NULL);
 	if (!v->up)	/* the reset of the device has taken all queues */
 		return 0;
@@ -184,21 +180,97 @@ int cvio_vq_stop(struct cvio_vq *vq)
 	return err;
 }
 
-/* Ring the doorbells of all receive queues; any context. A device that steers
- * by itself (QEMU does) may hold a frame for a queue without buffers where it
- * came in: at the source that belongs to another queue, from which it takes
- * nothing more until that one's doorbell rings.
+/* Ring the doorbells of all other receive queues; any context. A device that
+ * steers by itself (QEMU does) may hold a frame for a queue without buffers
+ * where it came in: at the source that belongs to another queue, from which it
+ * takes nothing more until that one's doorbell rings.
  */
-void cvio_kick_all(struct cvio *v)
+void cvio_kick_others(const struct cvio_vq *vq)
 {
 	u16 i;
 
-	if (cvio_has(v, VIRTIO_F_NOTIFICATION_DATA))
-		return;
-	for (i = 0; i < v->caps.max_pairs; i++) {
-		void __iomem *doorbell = READ_ONCE(v->rx_doorbells[i]);
+	for (i = 0; i < vq->v->caps.max_pairs; i++) {
+		void __iomem *bell = READ_ONCE(vq->v->rx_doorbells[i]);
 
-		if (doorbell)
-			iowrite16(CVIO_RXQ(i), doorbell);
+		if (bell && CVIO_RXQ(i) != vq->index)
+			iowrite16(CVIO_RXQ(i), bell);
 	}
+}
+
+/* Control virtqueue (5.1.6.5): one command at a time, under the core's
+ * configuration lock; the answer is waited for asleep, and not for ever.
+ *
+ * Before ctrl_data: the answer, then the header, which takes one descriptor
+ * with the data this way, and leaves it aligned.
+ */
+#define CVIO_CTRL_HDR	(sizeof(u64) - sizeof(struct virtio_net_ctrl_hdr))
+
+/* A command takes two entries, and there is never more than one. */
+#define CVIO_CTRL_RING	16
+
+/* Memory of the control virtqueue, features negotiated. */
+int cvio_ctrl_alloc(struct cvio *v)
+{
+	/* After those of all pairs the device has, used or not (5.1.2). */
+	u16 index = v->max_pairs * 2, size;
+	void *buf;
+
+	if (!cvio_has(v, VIRTIO_NET_F_CTRL_VQ))
+		return 0;
+	size = min(vp_modern_get_queue_size(&v->mdev, index), CVIO_CTRL_RING);
+	if (size < 2)
+		return -ENODEV;
+	buf = dmam_alloc_coherent(&v->pdev->dev,
+				  CVIO_CTRL_DATA_MAX + sizeof(u64),
+				  &v->ctrl_dma, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	v->ctrl_data = buf + sizeof(u64);
+	return cvio_vq_alloc(v, &v->ctrl, index, rounddown_pow_of_two(size));
+}
+
+/* Send a command with @data, which may have been built in ctrl_data, and wait
+ * for the answer. -EINVAL: the device refuses, -EIO: it is out of order.
+ */
+int cvio_ctrl(struct cvio *v, u8 class, u8 cmd, const void *data, u32 len)
+{
+	struct virtio_net_ctrl_hdr *hdr = v->ctrl_data - sizeof(*hdr);
+	unsigned long deadline = jiffies + CVIO_TIMEOUT;
+	u8 *ack = v->ctrl_data - sizeof(u64);
+	struct ceth_tx_seg segs[] = {
+		{ .dma = v->ctrl_dma + CVIO_CTRL_HDR, .len = sizeof(*hdr) + len },
+		{ .dma = v->ctrl_dma, .len = sizeof(*ack) },
+	};
+	bool late = false;
+	u32 us = 10;
+
+	if (!v->up || v->broken)
+		return -EIO;
+	if (WARN_ON_ONCE(!v->ctrl_data || len > CVIO_CTRL_DATA_MAX))
+		return -EINVAL;
+
+	hdr->class = class;
+	hdr->cmd = cmd;
+	if (len && data != v->ctrl_data)
+		memcpy(v->ctrl_data, data, len);
+	*ack = VIRTIO_NET_ERR;
+	if (v->packed)
+		cvio_packed_command(&v->ctrl, segs);
+	else
+		cvio_split_command(&v->ctrl, segs);
+	while (!(v->packed ? cvio_packed_answered(&v->ctrl) :
+			     cvio_split_answered(&v->ctrl))) {
+		if (late || cvio_needs_reset(v)) {
+			/* It may answer yet, into the next command's buffer. */
+			v->broken = true;
+			dev_err(&v->pdev->dev, "no answer to command %u.%u\n",
+				class, cmd);
+			ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
+			return -ETIMEDOUT;
+		}
+		usleep_range(us, us * 2);
+		us = min(us * 2, 1000);
+		late = time_after(jiffies, deadline);
+	}
+	return READ_ONCE(*ack) == VIRTIO_NET_OK ? 0 : -EINVAL;
 }
