@@ -11,6 +11,7 @@
 
 #include <linux/dim.h>
 #include <linux/ethtool.h>
+#include <linux/hrtimer.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <net/devlink.h>
@@ -31,6 +32,7 @@
 #define CETH_HAVE_GET_RX_RING_COUNT		1
 #define CETH_HAVE_NET_DIM_BY_REF		1
 #define CETH_HAVE_RXFH_FIELDS			1
+#define CETH_HAVE_HRTIMER_SETUP			1
 #endif
 
 #ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
@@ -158,6 +160,20 @@ static inline void ceth_net_dim(struct dim *dim,
 	net_dim(dim, sample);
 #else
 	net_dim(dim, *sample);
+#endif
+}
+
+/* The function of a timer became an argument in 6.13. */
+static inline void
+ceth_hrtimer_setup(struct hrtimer *timer,
+		   enum hrtimer_restart (*function)(struct hrtimer *),
+		   clockid_t clock, enum hrtimer_mode mode)
+{
+#ifdef CETH_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, function, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
 #endif
 }
 

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/* CETH driver of the reference NIC: descriptors and completions.
+ *
+ * Indexes run free; the bit above the mask tells which round it is, and with
+ * that the phase of what is new. Barriers: descriptors before the doorbell
+ * (dma_wmb); the word with the phase before all it vouches for (dma_rmb in
+ * cref_rx_close); the arming of the vector before a last look at the rings
+ * (mb).
+ */
+#include "ref.h"
+
+/* The only ways to registers, once a poll each, and indirect calls in it. */
+static noinline void cref_ring(struct cref_queue *q, u32 doorbell, u32 tail)
+{
+	refnic_write(q->rdev, doorbell, tail);
+}
+
+static noinline void cref_arm(struct cref_queue *q)
+{
+	refnic_write(q->rdev, REFNIC_REG_VECTOR(q->vector), 1);
+}
+
+/* A stopped queue has no doorbell. */
+static __always_inline bool cref_kick(struct cref_queue *q, u32 tail)
+{
+	u32 doorbell = READ_ONCE(q->doorbell);
+
+	if (unlikely(!doorbell))
+		return false;
+	dma_wmb();
+	cref_ring(q, doorbell, tail);
+	return true;
+}
+
+/* In the first round, and every other one, what is new has the phase set. */
+static __always_inline bool cref_new(u64 word, u32 idx, u32 mask)
+{
+	return (word >> 63) != !!(idx & (mask + 1));
+}
+
+static __always_inline void cref_rx_open(struct ceth_rxq *rxq,
+					 struct ceth_cursor *cur, u32 max)
+{
+	const struct cref_queue *q = ceth_rxq_priv(rxq);
+
+	cur->ring = q->cmpl;
+	cur->idx = q->next;
+	cur->end = q->next + max;
+	cur->mask = q->mask;
+}
+
+/* The word is kept, by id and with the slot in its place. */
+static __always_inline bool cref_rx_next(struct ceth_rxq *rxq,
+					 struct ceth_cursor *cur,
+					 struct ceth_rx_cmpl *c)
+{
+	const struct cref_queue *q = ceth_rxq_priv(rxq);
+	const struct refnic_rx_cmpl *ring = cur->ring;
+	u32 slot = cur->idx & cur->mask;
+	u64 word;
+
+	if (cur->idx == cur->end)
+		return false;
+	word = le64_to_cpu(READ_ONCE(ring[slot].info));
+	if (!cref_new(word, cur->idx, cur->mask))
+		return false;
+	cur->idx++;
+	c->id = (u16)word;
+	c->len = (u16)(word >> 16);
+	q->words[c->id & cur->mask] = (word & ~REFNIC_RXC_ID) | slot;
+	return true;
+}
+
+static __always_inline void cref_rx_close(struct ceth_rxq *rxq,
+					  struct ceth_cursor *cur)
+{
+	struct cref_queue *q = ceth_rxq_priv(rxq);
+
+	q->next = cur->idx;
+	dma_rmb();
+}
+
+static __always_inline u64 cref_rx_hash(const struct ceth_rxq *rxq, u64 word)
+{
+	const struct cref_queue *q = ceth_rxq_priv(rxq);
+	const struct refnic_rx_cmpl *ring = q->cmpl;
+
+	return le64_to_cpu(READ_ONCE(ring[(u16)word].hash));
+}
+
+/* The device writes to this slot again when it has got the buffers back, which
+ * is not before the end of the poll. Only a frame of many buffers may live
+ * longer.
+ */
+static __always_inline u32 cref_rx_begin(struct ceth_rxq *rxq,
+					 const struct ceth_rx_cmpl *c,
+					 const void *prefix,
+					 struct ceth_rx_info *info)
+{
+	const struct cref_queue *q = ceth_rxq_priv(rxq);
+	u64 word = q->words[c->id];
+	u32 bufs = (u8)(word >> 32);
+
+	info->w[0] = word;
+	if (unlikely(bufs != 1))
+		info->w[1] = cref_rx_hash(rxq, word);
+	return bufs;
+}
+
+static __always_inline bool
+cref_rx_csum_partial(const struct ceth_rx_info *info)
+{
+	return false;
+}
+
+static __always_inline void cref_rx_meta(const struct ceth_rxq *rxq,
+					 const struct ceth_rx_info *info,
+					 struct ceth_rx_meta *meta)
+{
+	u64 word = info->w[0];
+
+	meta->flags = 0;
+	if (word & REFNIC_RXC_CSUM_OK)
+		meta->flags |= CETH_RX_CSUM_OK;
+	if (!(word & REFNIC_RXC_HASH))
+		return;
+	meta->flags |= CETH_RX_HASH;
+	meta->hash_l4 = word & REFNIC_RXC_HASH_L4;
+	meta->hash = likely((u8)(word >> 32) == 1) ? cref_rx_hash(rxq, word) :
+						     info->w[1];
+}
+
+static __always_inline void cref_rx_post_open(struct ceth_rxq *rxq,
+					      struct ceth_cursor *cur)
+{
+	const struct cref_queue *q = ceth_rxq_priv(rxq);
+
+	cur->ring = q->desc;
+	cur->idx = q->tail;
+	cur->mask = q->mask;
+}
+
+static __always_inline void cref_rx_post(struct ceth_rxq *rxq,
+					 struct ceth_cursor *cur, u16 id,
+					 dma_addr_t dma)
+{
+	struct refnic_rx_desc *d = cur->ring;
+
+	d += cur->idx++ & cur->mask;
+	d->addr = cpu_to_le64(dma);
+	d->id = cpu_to_le64(id);
+}
+
+static __always_inline void cref_rx_flush(struct ceth_rxq *rxq,
+					  struct ceth_cursor *cur)
+{
+	struct cref_queue *q = ceth_rxq_priv(rxq);
+
+	if (q->tail == cur->idx)
+		return;
+	q->tail = cur->idx;
+	cref_kick(q, cur->idx);
+}
+
+static __always_inline void cref_rx_doorbell(struct ceth_rxq *rxq)
+{
+	struct cref_queue *q = ceth_rxq_priv(rxq);
+
+	cref_kick(q, q->tail);
+}
+
+static __always_inline void cref_tx_post_open(struct ceth_txq *txq,
+					      struct ceth_cursor *cur)
+{
+	const struct cref_queue *q = ceth_txq_priv(txq);
+
+	cur->ring = q->desc;
+	cur->idx = q->tail;
+	cur->mask = q->mask;
+}
+
+static __always_inline u64 cref_tx_offload(const struct ceth_tx_meta *meta)
+{
+	u64 o = REFNIC_TXO_CSUM | meta->csum_start |
+		(u64)meta->csum_offset << __bf_shf(REFNIC_TXO_OFFSET);
+
+	if (!(meta->flags & CETH_TX_GSO))
+		return o;
+	o |= meta->flags & CETH_TX_USO ? REFNIC_TXO_USO : REFNIC_TXO_TSO;
+	if (meta->flags & CETH_TX_ECN)
+		o |= REFNIC_TXO_ECN;
+	return o | (u64)meta->hdr_len << __bf_shf(REFNIC_TXO_HDR_LEN) |
+	       (u64)meta->gso_size << __bf_shf(REFNIC_TXO_MSS);
+}
+
+static __always_inline void
+cref_tx_post(struct ceth_txq *txq, struct ceth_cursor *cur,
+	     const struct ceth_tx_seg *segs, u32 n,
+	     const struct ceth_tx_meta *meta)
+{
+	struct refnic_tx_desc *ring = cur->ring, *d;
+	u64 ctrl;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		d = &ring[cur->idx++ & cur->mask];
+		ctrl = segs[i].len |
+		       (u64)segs[i].id << __bf_shf(REFNIC_TXD_ID);
+		if (i == n - 1)
+			ctrl |= REFNIC_TXD_EOP;
+		if (!i && meta) {
+			ctrl |= REFNIC_TXD_OFFLOAD;
+			d->offload = cpu_to_le64(cref_tx_offload(meta));
+		}
+		d->addr = cpu_to_le64(segs[i].dma);
+		d->ctrl = cpu_to_le64(ctrl);
+	}
+}
+
+static __always_inline void cref_tx_post_close(struct ceth_txq *txq,
+					       struct ceth_cursor *cur)
+{
+	struct cref_queue *q = ceth_txq_priv(txq);
+
+	q->tail = cur->idx;
+}
+
+static __always_inline bool cref_tx_flush(struct ceth_txq *txq)
+{
+	struct cref_queue *q = ceth_txq_priv(txq);
+
+	if (q->rung == q->tail)
+		return false;
+	q->rung = q->tail;
+	return cref_kick(q, q->tail);
+}
+
+static __always_inline void cref_tx_open(struct ceth_txq *txq,
+					 struct ceth_cursor *cur)
+{
+	const struct cref_queue *q = ceth_txq_priv(txq);
+
+	cur->ring = q->cmpl;
+	cur->idx = q->next;
+	cur->end = q->next + txq->size;
+	cur->mask = q->mask;
+}
+
+static __always_inline bool cref_tx_next(struct ceth_txq *txq,
+					 struct ceth_cursor *cur, u32 *id)
+{
+	const struct refnic_tx_cmpl *ring = cur->ring;
+	u64 word;
+
+	if (cur->idx == cur->end)
+		return false;
+	word = le64_to_cpu(READ_ONCE(ring[cur->idx & cur->mask].info));
+	if (!cref_new(word, cur->idx, cur->mask))
+		return false;
+	cur->idx++;
+	*id = (u16)word;
+	return true;
+}
+
+static __always_inline void cref_tx_close(struct ceth_txq *txq,
+					  struct ceth_cursor *cur)
+{
+	struct cref_queue *q = ceth_txq_priv(txq);
+
+	q->next = cur->idx;
+}
+
+/* A vector that was raised has disarmed itself. */
+static __always_inline void cref_irq_disarm(struct ceth_pair *pair)
+{
+}
+
+static __always_inline bool cref_irq_arm(struct ceth_pair *pair)
+{
+	const struct cref_queue *tx = ceth_txq_priv(pair->txq_done);
+	struct cref_queue *rx = ceth_rxq_priv(pair->rxq);
+	const struct refnic_rx_cmpl *rc = rx->cmpl;
+	const struct refnic_tx_cmpl *tc = tx->cmpl;
+	u64 r, t;
+
+	cref_arm(rx);
+	/* The device completes, then looks whether the vector is armed. */
+	mb();
+	r = le64_to_cpu(READ_ONCE(rc[rx->next & rx->mask].info));
+	t = le64_to_cpu(READ_ONCE(tc[tx->next & tx->mask].info));
+	return cref_new(r, rx->next, rx->mask) ||
+	       cref_new(t, tx->next, tx->mask);
+}
+
+static const struct ceth_dp_ops cref_dp_ops = {
+	.rx_open		= cref_rx_open,
+	.rx_next		= cref_rx_next,
+	.rx_close		= cref_rx_close,
+	.rx_begin		= cref_rx_begin,
+	.rx_csum_partial	= cref_rx_csum_partial,
+	.rx_meta		= cref_rx_meta,
+	.rx_post_open		= cref_rx_post_open,
+	.rx_post		= cref_rx_post,
+	.rx_repost		= cref_rx_post,
+	.rx_flush		= cref_rx_flush,
+	.rx_doorbell		= cref_rx_doorbell,
+	.tx_post_open		= cref_tx_post_open,
+	.tx_post		= cref_tx_post,
+	.tx_post_close		= cref_tx_post_close,
+	.tx_flush		= cref_tx_flush,
+	.tx_open		= cref_tx_open,
+	.tx_next		= cref_tx_next,
+	.tx_close		= cref_tx_close,
+	.irq_disarm		= cref_irq_disarm,
+	.irq_arm		= cref_irq_arm,
+};
+
+CETH_DATAPATH(cref_dp, cref_dp_ops, struct cref_queue, struct cref_queue);
