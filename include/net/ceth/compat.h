@@ -33,6 +33,7 @@
 #define CETH_HAVE_NET_DIM_BY_REF		1
 #define CETH_HAVE_RXFH_FIELDS			1
 #define CETH_HAVE_HRTIMER_SETUP			1
+#define CETH_HAVE_IRQCHIP_MOVE_DEFERRED		1
 #endif
 
 #ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
@@ -176,6 +177,15 @@ ceth_hrtimer_setup(struct hrtimer *timer,
 	timer->function = function;
 #endif
 }
+
+/* That an interrupt can move at any time had to be said (before 6.15). For users
+ * of <linux/irq.h>.
+ */
+#ifdef CETH_HAVE_IRQCHIP_MOVE_DEFERRED
+#define ceth_irq_moves(virq)	do { } while (0)
+#else
+#define ceth_irq_moves(virq)	irq_set_status_flags(virq, IRQ_MOVE_PCNTXT)
+#endif
 
 /* The number of receive rings (6.19) and the fields of a flow's hash (6.17,
  * 6.12.111) were commands of get_rxnfc and set_rxnfc before. CETH_RXFH_OPS()

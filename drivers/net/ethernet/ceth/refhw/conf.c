@@ -6,6 +6,7 @@
  * when it gets power.
  */
 #include <linux/etherdevice.h>
+#include <linux/hex.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -123,13 +124,6 @@ REFHW_NUMBER(mtu, mtu, REFHW_MTU)
 	return 0;
 }
 
-REFHW_NUMBER(cable, plugged, 1)
-{
-	WRITE_ONCE(port->plugged, val);
-	refhw_link_changed(port);
-	return 0;
-}
-
 REFHW_NUMBER(queues, pairs, REFHW_MAX_PAIRS)
 {
 	if (refhw_powered(port))
@@ -202,6 +196,29 @@ static ssize_t refhw_power_store(struct config_item *item, const char *page,
 	return err ?: len;
 }
 CONFIGFS_ATTR(refhw_, power);
+
+static ssize_t refhw_cable_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%d\n", READ_ONCE(to_port(item)->plugged));
+}
+
+static ssize_t refhw_cable_store(struct config_item *item, const char *page,
+				 size_t len)
+{
+	struct refhw_port *port = to_port(item);
+	bool on;
+	int err;
+
+	err = kstrtobool(page, &on);
+	if (err)
+		return err;
+	mutex_lock(&refhw_lock);
+	WRITE_ONCE(port->plugged, on);
+	refhw_link_changed(port);
+	mutex_unlock(&refhw_lock);
+	return len;
+}
+CONFIGFS_ATTR(refhw_, cable);
 
 static ssize_t refhw_caps_show(struct config_item *item, char *page)
 {

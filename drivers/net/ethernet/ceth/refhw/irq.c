@@ -119,6 +119,7 @@ static int refhw_irq_map(struct irq_domain *domain, unsigned int virq,
 
 	irq_set_chip_data(virq, &hw->vecs[hwirq]);
 	irq_set_chip_and_handler(virq, &refhw_irq_chip, handle_edge_irq);
+	ceth_irq_moves(virq);
 	return 0;
 }
 
