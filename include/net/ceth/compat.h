@@ -122,6 +122,12 @@ static inline void ceth_xdp_frags_truesize(struct skb_shared_info *sinfo,
 #endif
 }
 
+/* Objects are allocated by type since 7.0. */
+#ifndef kzalloc_obj
+#define kzalloc_obj(obj)	kzalloc(sizeof(obj), GFP_KERNEL)
+#define kvzalloc_obj(obj)	kvzalloc(sizeof(obj), GFP_KERNEL)
+#endif
+
 /* A page pool meets its NAPI instance when its queue starts, not when it is
  * made: page_pool_enable_direct_recycling() (6.19) or, before that, its body.
  */
@@ -182,7 +188,7 @@ ceth_hrtimer_setup(struct hrtimer *timer,
  * of <linux/irq.h>.
  */
 #ifdef CETH_HAVE_IRQCHIP_MOVE_DEFERRED
-#define ceth_irq_moves(virq)	do { } while (0)
+#define ceth_irq_moves(virq)	((void)(virq))
 #else
 #define ceth_irq_moves(virq)	irq_set_status_flags(virq, IRQ_MOVE_PCNTXT)
 #endif

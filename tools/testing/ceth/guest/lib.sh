@@ -19,6 +19,7 @@ CETH_MODULES=${CETH_MODULES:-ceth ceth_refhw ceth_ref ceth_virtio ceth_igb}
 
 # The reference NIC has as many ports as the tests want.
 if [[ ${DUT0_MODEL:-} = refnic ]]; then
+	# shellcheck disable=SC2034 # load_ceth puts the name together
 	ceth_refhw_params="ports=$(wc -w <<< "$CETH_NICS") queues=$DUT0_QUEUES"
 fi
 

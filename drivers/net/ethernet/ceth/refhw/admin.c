@@ -9,6 +9,8 @@
 #include <linux/kthread.h>
 #include <linux/slab.h>
 
+#include <net/ceth/compat.h>
+
 #include "refhw.h"
 
 static void refhw_queue_free(struct refhw_queue *q)
@@ -110,7 +112,7 @@ static enum refnic_code refhw_queue_create(struct refhw *hw,
 	if (tx ? !!hw->txqs[index] : !!rcu_access_pointer(hw->rxqs[index]))
 		return REFNIC_ERR_STATE;
 	qid = refhw_qid(hw);
-	q = kvzalloc(sizeof(*q), GFP_KERNEL);
+	q = kvzalloc_obj(*q);
 	if (qid < 0 || !q) {
 		kvfree(q);
 		return REFNIC_ERR_MEMORY;
@@ -178,7 +180,7 @@ static enum refnic_code refhw_rx_mode(struct refhw *hw,
 		table = refhw_dma(hw, le64_to_cpu(c->table), n * 8);
 	if (n && !table)
 		return REFNIC_ERR_DMA;
-	filter = kvzalloc(sizeof(*filter), GFP_KERNEL);
+	filter = kvzalloc_obj(*filter);
 	if (!filter)
 		return REFNIC_ERR_MEMORY;
 	filter->flags = le32_to_cpu(c->flags);
@@ -216,7 +218,7 @@ static enum refnic_code refhw_rss(struct refhw *hw,
 			  REFHW_INDIR_LEN * sizeof(*indir));
 	if (!key || !indir)
 		return REFNIC_ERR_DMA;
-	rss = kvzalloc(sizeof(*rss), GFP_KERNEL);
+	rss = kvzalloc_obj(*rss);
 	if (!rss)
 		return REFNIC_ERR_MEMORY;
 	rss->types = le32_to_cpu(c->hash_types);

@@ -10,6 +10,8 @@
 #include <linux/module.h>
 #include <linux/slab.h>
 
+#include <net/ceth/compat.h>
+
 #include "refhw.h"
 
 static unsigned int ports = 2;
@@ -65,7 +67,10 @@ static int refhw_power(struct refhw_port *port, bool on)
 #define REFHW_NUMBER(_name, _field, _max)				\
 static ssize_t refhw_##_name##_show(struct config_item *item, char *page) \
 {									\
-	return sysfs_emit(page, "%u\n", READ_ONCE(to_port(item)->_field)); \
+	const void *port = to_port(item);				\
+	const u32 *val = port + offsetof(struct refhw_port, _field);	\
+									\
+	return sysfs_emit(page, "%u\n", READ_ONCE(*val));		\
 }									\
 static int refhw_##_name##_set(struct refhw_port *port, u32 val);	\
 static ssize_t refhw_##_name##_store(struct config_item *item,		\
@@ -369,7 +374,7 @@ static struct refhw_port *refhw_port_make(const char *name, u32 pairs)
 {
 	struct refhw_port *port;
 
-	port = kzalloc(sizeof(*port), GFP_KERNEL);
+	port = kzalloc_obj(*port);
 	if (!port)
 		return ERR_PTR(-ENOMEM);
 	strscpy(port->name, name, sizeof(port->name));

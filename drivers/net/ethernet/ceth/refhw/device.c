@@ -12,6 +12,8 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
+#include <net/ceth/compat.h>
+
 #include "refhw.h"
 
 /**
@@ -91,6 +93,7 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 	case REFNIC_REG_CONTROL:
 		return READ_ONCE(hw->control);
 	case REFNIC_REG_STATUS:
+		/* Pairs with the release of refhw_control(). */
 		return smp_load_acquire(&hw->status);
 	case REFNIC_REG_HEALTH:
 		return READ_ONCE(hw->health);
@@ -198,6 +201,7 @@ static void refhw_write32(struct refnic_device *rdev, u32 reg, u32 val)
 		if (val & REFNIC_CTRL_RESET)
 			WRITE_ONCE(hw->status, 0);
 		WRITE_ONCE(hw->control, val);
+		/* Pairs with the acquire in refhw_thread(). */
 		smp_store_release(&hw->control_new, true);
 		refhw_wake(hw);
 		break;
@@ -211,6 +215,7 @@ static void refhw_write32(struct refnic_device *rdev, u32 reg, u32 val)
 		hw->aq_order = val;
 		break;
 	case REFNIC_REG_AQ_TAIL:
+		/* Pairs with the acquire in refhw_admin(). */
 		smp_store_release(&hw->aq_tail, val);
 		refhw_wake(hw);
 		break;
@@ -267,6 +272,7 @@ static void refhw_control(struct refhw *hw, u32 control)
 		if (control & REFNIC_CTRL_RUN)
 			status |= REFNIC_STAT_RUNNING;
 	}
+	/* What the status vouches for is there. */
 	smp_store_release(&hw->status, status);
 	for (i = 0; i < REFHW_MAX_PAIRS; i++)
 		if (hw->txqs[i])
@@ -316,7 +322,7 @@ struct refhw *refhw_create(struct refhw_port *port)
 	struct refhw *hw;
 	int err;
 
-	hw = kvzalloc(sizeof(*hw), GFP_KERNEL);
+	hw = kvzalloc_obj(*hw);
 	if (!hw)
 		return ERR_PTR(-ENOMEM);
 	hw->port = port;

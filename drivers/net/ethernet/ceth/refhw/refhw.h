@@ -121,7 +121,7 @@ struct refhw_vec {
 	atomic_t ipi;
 	struct irq_work work;
 	call_single_data_t csd;
-	spinlock_t lock;
+	spinlock_t lock; /* of the counters below */
 	struct hrtimer timer;
 	u32 waiting[2];
 	u32 usecs[2];
@@ -169,7 +169,7 @@ struct refhw_queue {
 	u32 tail;
 	u32 head;
 	u32 done;
-	struct mutex lock;
+	struct mutex lock; /* receive: one frame at a time */
 	wait_queue_head_t wait;
 	unsigned long starved;
 	struct task_struct *task;
@@ -300,6 +300,7 @@ struct refhw {
  * @bytes: of @frames
  * @free: when the last bit of @frames is on the wire, ns
  * @room: for senders that wait
+ * @frame: being delivered
  */
 struct refhw_wire {
 	u32 latency;
@@ -307,11 +308,12 @@ struct refhw_wire {
 	u32 loss;
 	u32 reorder;
 	struct task_struct *task;
-	spinlock_t lock;
+	spinlock_t lock; /* of what is on the way */
 	struct list_head frames;
 	u32 bytes;
 	u64 free;
 	wait_queue_head_t room;
+	struct refhw_frame frame;
 };
 
 /**
@@ -321,6 +323,7 @@ struct refhw_wire {
  * @size: of each
  * @flows: different UDP ports
  * @sunk: frames that have come out of the port
+ * @frame: being sent
  */
 struct refhw_gen {
 	struct task_struct *task;
@@ -328,6 +331,7 @@ struct refhw_gen {
 	u32 size;
 	u32 flows;
 	atomic64_t sunk;
+	struct refhw_frame frame;
 };
 
 /**

@@ -128,6 +128,7 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 	bool done;
 	int sum;
 
+	/* Pairs with the release of refhw_control(). */
 	if (!(smp_load_acquire(&hw->status) & REFNIC_STAT_RUNNING))
 		return;
 	refhw_frame_parse(f);

@@ -26,6 +26,7 @@ struct refhw_parcel {
 	u8 data[];
 };
 
+/* Ports, wires, power: see refhw.h */
 DEFINE_MUTEX(refhw_lock);
 DEFINE_SRCU(refhw_srcu);
 
@@ -218,12 +219,11 @@ static int refhw_wire_thread(void *data)
 {
 	struct refhw_port *port = data;
 	struct refhw_wire *w = &port->wire;
-	struct refhw_frame *f;
+	struct refhw_frame *f = &w->frame;
 	struct refhw_parcel *p;
 	u64 due;
 	int idx;
 
-	f = kzalloc(sizeof(*f), GFP_KERNEL | __GFP_NOFAIL);
 	while (!kthread_should_stop()) {
 		set_current_state(TASK_IDLE);
 		p = refhw_wire_next(w, &due);
@@ -246,7 +246,6 @@ static int refhw_wire_thread(void *data)
 		kvfree(p);
 		cond_resched();
 	}
-	kfree(f);
 	return 0;
 }
 
@@ -325,12 +324,11 @@ static void refhw_gen_frame(struct refhw_port *port, struct refhw *hw,
 static int refhw_gen_thread(void *data)
 {
 	struct refhw_port *port = data;
-	struct refhw_frame *f;
+	struct refhw_frame *f = &port->gen.frame;
 	struct refhw *hw;
 	u64 n = 0;
 	int idx;
 
-	f = kzalloc(sizeof(*f), GFP_KERNEL | __GFP_NOFAIL);
 	while (!kthread_should_stop()) {
 		set_current_state(TASK_IDLE);
 		if (!READ_ONCE(port->gen.frames) && !kthread_should_stop())
@@ -348,7 +346,6 @@ static int refhw_gen_thread(void *data)
 			cond_resched();
 		}
 	}
-	kfree(f);
 	return 0;
 }
 
