@@ -399,6 +399,7 @@ void ceth_shutdown(struct ceth_dev *cdev);
 void ceth_link_changed(struct ceth_dev *cdev);
 void ceth_announce(struct ceth_dev *cdev);
 void ceth_fault(struct ceth_dev *cdev, enum ceth_fault fault, u16 pair);
+void ceth_rx_starved(struct ceth_dev *cdev, u16 pair);
 void ceth_device_gone(struct ceth_dev *cdev);
 
 #endif /* _NET_CETH_H */

@@ -339,6 +339,8 @@ struct ceth_pair {
 	bool enabled;
 	/** @running: NAPI polls the queues */
 	bool running;
+	/** @starved: the device has said that it lacks buffers */
+	bool starved;
 	/** @affinity_set: @affinity has been suggested */
 	bool affinity_set;
 	/** @dim_on: adaptive moderation of receive interrupts works */

@@ -88,6 +88,7 @@ struct ceth_health {
  * @fault_pending: bits of &enum ceth_fault that wait for @fault_work
  * @fault_work: reports faults and has the device recovered
  * @link_work: link state, announcement
+ * @starve_work: looks after receive queues that the device calls empty
  * @mode_work: receive filter (the stack calls in atomic context)
  * @wq: runs the work items of this device; one slow device holds up no other
  * @recoveries: times that the device was restarted after a fault
@@ -119,6 +120,7 @@ struct ceth_dev {
 	unsigned long fault_pending;
 	struct work_struct fault_work;
 	struct work_struct link_work;
+	struct work_struct starve_work;
 	struct work_struct mode_work;
 	struct workqueue_struct *wq;
 	u64 recoveries;

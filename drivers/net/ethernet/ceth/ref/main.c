@@ -258,6 +258,9 @@ static irqreturn_t cref_event_irq(int irq, void *data)
 		return IRQ_HANDLED;
 	if (events & REFNIC_EV_LINK)
 		ceth_link_changed(v->cdev);
+	if (events & REFNIC_EV_STARVED)
+		ceth_rx_starved(v->cdev,
+				refnic_read(v->rdev, REFNIC_REG_STARVED));
 	if (events & REFNIC_EV_HEALTH)
 		ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
 	refnic_write(v->rdev, REFNIC_REG_VECTOR(0), 1);

@@ -339,7 +339,12 @@ void refhw_admin(struct refhw *hw)
 		c = &hw->aq[hw->aq_head++ & (BIT(hw->aq_order) - 1)];
 		/* The driver may write on: what is checked is a copy. */
 		cmd = *c;
-		code = refhw_command(hw, &cmd);
+		if (refhw_fault(hw->port, REFHW_FAULT_ADMIN_STUCK))
+			continue;
+		if (refhw_fault(hw->port, REFHW_FAULT_ADMIN_ERROR))
+			code = REFNIC_ERR_MEMORY;
+		else
+			code = refhw_command(hw, &cmd);
 		memcpy(c->args, cmd.args, sizeof(c->args));
 		/* The answer before the sign that it is there. */
 		smp_wmb();

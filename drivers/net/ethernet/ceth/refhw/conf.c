@@ -346,6 +346,7 @@ static struct configfs_attribute *refhw_attrs[] = {
 
 static void refhw_port_remove(struct refhw_port *port)
 {
+	refhw_fault_del(port);
 	mutex_lock(&refhw_lock);
 	refhw_power(port, false);
 	refhw_gen_stop(port);
@@ -396,6 +397,7 @@ static struct refhw_port *refhw_port_make(const char *name, u32 pairs)
 	port->mac[5] = refhw_next++;
 	list_add_tail(&port->list, &refhw_ports);
 	mutex_unlock(&refhw_lock);
+	refhw_fault_add(port);
 	return port;
 }
 
@@ -488,6 +490,7 @@ static int __init refhw_init(void)
 	err = refhw_bus_register();
 	if (err)
 		return err;
+	refhw_fault_init();
 	config_group_init(&refhw_subsys.su_group);
 	mutex_init(&refhw_subsys.su_mutex);
 	err = configfs_register_subsystem(&refhw_subsys);
@@ -499,6 +502,7 @@ static int __init refhw_init(void)
 	refhw_remove_boot_ports();
 	configfs_unregister_subsystem(&refhw_subsys);
 err_bus:
+	refhw_fault_exit();
 	refhw_bus_unregister();
 	return err;
 }
@@ -509,6 +513,7 @@ static void __exit refhw_exit(void)
 {
 	refhw_remove_boot_ports();
 	configfs_unregister_subsystem(&refhw_subsys);
+	refhw_fault_exit();
 	refhw_bus_unregister();
 	rcu_barrier();
 }

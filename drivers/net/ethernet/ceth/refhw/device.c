@@ -132,6 +132,8 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return refhw_mac_reg(port, reg);
 	case REFNIC_REG_FILTERS:
 		return REFHW_FILTERS;
+	case REFNIC_REG_STARVED:
+		return READ_ONCE(hw->starved);
 	case REFNIC_REG_AQ_TAIL:
 		return READ_ONCE(hw->aq_tail);
 	default:
@@ -139,7 +141,7 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 	}
 }
 
-static void refhw_wake(struct refhw *hw)
+void refhw_wake(struct refhw *hw)
 {
 	smp_mb(); /* what it has to see, before looking whether it sleeps */
 	if (READ_ONCE(hw->idle))
@@ -300,6 +302,14 @@ static int refhw_thread(void *data)
 			refhw_control(hw, READ_ONCE(hw->control));
 		}
 		refhw_admin(hw);
+		/* Says so first: afterwards nothing is armed. */
+		if (hw->aq && refhw_fault(hw->port, REFHW_FAULT_RESET)) {
+			refhw_fail(hw, REFNIC_HEALTH_INTERNAL, 1);
+			refhw_reset(hw);
+			refhw_fail(hw, REFNIC_HEALTH_INTERNAL, 1);
+			/* As after any reset */
+			smp_store_release(&hw->status, REFNIC_STAT_READY);
+		}
 	}
 	return 0;
 }

@@ -60,6 +60,12 @@ static void refhw_irq_raise(struct refhw_vec *vec)
 	refhw_irq_send(vec);
 }
 
+/* An interrupt that nobody has armed */
+void refhw_vec_spurious(struct refhw_vec *vec)
+{
+	refhw_irq_raise(vec);
+}
+
 static void refhw_irq_ack(struct irq_data *data)
 {
 }
@@ -130,7 +136,9 @@ static const struct irq_domain_ops refhw_irq_ops = {
 static void refhw_vec_raise(struct refhw_vec *vec)
 {
 	/* Armed once, raised once. */
-	if (READ_ONCE(vec->armed) && xchg(&vec->armed, false))
+	if (READ_ONCE(vec->armed) && xchg(&vec->armed, false) &&
+	    (vec == vec->hw->vecs ||
+	     !refhw_fault(vec->hw->port, REFHW_FAULT_IRQ_LOST)))
 		refhw_irq_raise(vec);
 }
 

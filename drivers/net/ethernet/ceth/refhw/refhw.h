@@ -142,12 +142,15 @@ struct refhw_vec {
  * @order: size as a power of two
  * @mask: size - 1
  * @buf_len: bytes of a receive buffer
+ * @stuck: makes as if it worked, and does not
+ * @last: id that was completed last
  * @tail: doorbell
  * @head: next descriptor
  * @done: next completion
  * @lock: receive: one frame after the other
  * @wait: receive: for buffers
  * @starved: receive: without buffers since then; 0: not
+ * @told: receive: the driver has been told of that
  * @task: transmit: thread
  * @frame: transmit: being sent
  * @seg: transmit: segment of @frame
@@ -166,12 +169,15 @@ struct refhw_queue {
 	u8 order;
 	u32 mask;
 	u32 buf_len;
+	bool stuck;
+	u16 last;
 	u32 tail;
 	u32 head;
 	u32 done;
 	struct mutex lock; /* receive: one frame at a time */
 	wait_queue_head_t wait;
 	unsigned long starved;
+	bool told;
 	struct task_struct *task;
 	struct refhw_frame frame;
 	struct refhw_frame seg;
@@ -235,6 +241,7 @@ struct refhw_filter {
  * @status: REFNIC_STAT_*
  * @health: register
  * @events: register
+ * @starved: register
  * @aq: admin queue
  * @aq_addr: its address
  * @aq_order: its size, a power of two
@@ -266,6 +273,7 @@ struct refhw {
 	u32 status;
 	u32 health;
 	atomic_t events;
+	u32 starved;
 	struct refnic_cmd *aq;
 	u64 aq_addr;
 	u32 aq_order;
@@ -334,6 +342,49 @@ struct refhw_gen {
 	struct refhw_frame frame;
 };
 
+/* What a device can be made to do wrong */
+enum refhw_fault {
+	REFHW_FAULT_RX_ID,		/* completion of an id that is none */
+	REFHW_FAULT_RX_DUP,		/* completion of the same id again */
+	REFHW_FAULT_RX_LEN,		/* more bytes than the buffer has */
+	REFHW_FAULT_RX_EMPTY,		/* no bytes */
+	REFHW_FAULT_RX_CHAIN,		/* a frame of buffers without end */
+	REFHW_FAULT_RX_LOST,		/* no completion */
+	REFHW_FAULT_RX_STUCK,		/* the queue takes no frame any more */
+	REFHW_FAULT_TX_ID,
+	REFHW_FAULT_TX_DUP,
+	REFHW_FAULT_TX_LOST,
+	REFHW_FAULT_TX_STUCK,
+	REFHW_FAULT_IRQ_LOST,		/* no interrupt */
+	REFHW_FAULT_IRQ_SPURIOUS,	/* an interrupt without cause */
+	REFHW_FAULT_ADMIN_STUCK,	/* no answer */
+	REFHW_FAULT_ADMIN_ERROR,	/* refusal */
+	REFHW_FAULT_LINK_FLAP,		/* the link was down for a moment */
+	REFHW_FAULT_RESET,		/* the device resets itself */
+	REFHW_FAULT_FAIL,		/* the device says that it has failed */
+	REFHW_FAULTS,
+};
+
+/**
+ * struct refhw_faults - misbehaviour of a port's device
+ * @on: some of it is wanted
+ * @count: how many times, by &enum refhw_fault
+ * @chaos_ppm: at random, out of a million occasions
+ * @chaos_mask: what of it
+ * @done: what was done wrong so far
+ * @dir: in debugfs
+ * @files: in @dir
+ */
+struct refhw_faults {
+	bool on;
+	u32 count[REFHW_FAULTS];
+	u32 chaos_ppm;
+	u32 chaos_mask;
+	atomic_t done;
+	struct dentry *dir;
+	struct refhw_fault_file *files;
+};
+
 /**
  * struct refhw_port - a place for a device
  * @group: in configfs
@@ -350,6 +401,7 @@ struct refhw_gen {
  * @generator: the wire ends in the built-in generator
  * @wire: towards @peer
  * @gen: generator
+ * @faults: misbehaviour
  */
 struct refhw_port {
 	struct config_group group;
@@ -366,6 +418,7 @@ struct refhw_port {
 	bool generator;
 	struct refhw_wire wire;
 	struct refhw_gen gen;
+	struct refhw_faults faults;
 };
 
 extern struct mutex refhw_lock;
@@ -387,6 +440,7 @@ struct refhw *refhw_create(struct refhw_port *port);
 void refhw_destroy(struct refhw *hw);
 void refhw_fail(struct refhw *hw, enum refnic_health code, u16 arg);
 void refhw_event(struct refhw *hw, u32 event);
+void refhw_wake(struct refhw *hw);
 void *refhw_dma(struct refhw *hw, u64 addr, u32 len);
 
 /* admin.c: commands */
@@ -394,11 +448,25 @@ void refhw_admin(struct refhw *hw);
 void refhw_forget(struct refhw *hw);
 void refhw_queues_stop(struct refhw *hw);
 
+/* fault.c */
+bool refhw_fault_hit(struct refhw_port *port, enum refhw_fault fault);
+void refhw_fault_add(struct refhw_port *port);
+void refhw_fault_del(struct refhw_port *port);
+void refhw_fault_init(void);
+void refhw_fault_exit(void);
+
+static inline bool refhw_fault(struct refhw_port *port, enum refhw_fault fault)
+{
+	return unlikely(READ_ONCE(port->faults.on)) &&
+	       refhw_fault_hit(port, fault);
+}
+
 /* irq.c */
 int refhw_irq_init(struct refhw *hw, u32 n);
 void refhw_irq_exit(struct refhw *hw);
 void refhw_vec_arm(struct refhw_vec *vec, bool on);
 void refhw_vec_fire(struct refhw_vec *vec);
+void refhw_vec_spurious(struct refhw_vec *vec);
 void refhw_vec_event(struct refhw_vec *vec, bool tx);
 void refhw_vec_reset(struct refhw_vec *vec);
 

@@ -48,6 +48,7 @@
 #define REFNIC_REG_EVENT	0x024
 #define  REFNIC_EV_LINK		BIT(0)
 #define  REFNIC_EV_HEALTH	BIT(1)
+#define  REFNIC_EV_STARVED	BIT(2)
 #define REFNIC_REG_LINK		0x028
 #define  REFNIC_LINK_UP		BIT(31)
 #define  REFNIC_LINK_SPEED	GENMASK(30, 0)
@@ -87,6 +88,7 @@ enum refnic_health {
 #define REFNIC_REG_MAC_LO	0x058		/* bytes 0 to 3 */
 #define REFNIC_REG_MAC_HI	0x05c		/* bytes 4 and 5 */
 #define REFNIC_REG_FILTERS	0x060
+#define REFNIC_REG_STARVED	0x064		/* steering index */
 
 /* Admin queue */
 #define REFNIC_REG_AQ_LO	0x080

@@ -26,6 +26,16 @@ static u32 refhw_rx_avail(const struct refhw_queue *q)
 	return smp_load_acquire(&q->tail) - q->head;
 }
 
+/* Frames are lost for want of buffers; said once, until there are some. */
+static void refhw_rx_starved(struct refhw_queue *q)
+{
+	if (q->told || !READ_ONCE(q->alive))
+		return;
+	q->told = true;
+	WRITE_ONCE(q->hw->starved, q->index);
+	refhw_event(q->hw, REFNIC_EV_STARVED);
+}
+
 /* Wait for buffers: the sender has been told to pause. Not for ever: a queue
  * that nobody cares for must not stop the others.
  */
@@ -40,9 +50,34 @@ static bool refhw_rx_wait(struct refhw_queue *q, u32 n)
 		wait_event_idle_timeout(q->wait, refhw_rx_avail(q) >= n ||
 					!READ_ONCE(q->alive) ||
 					kthread_should_stop(), left);
-	if (!READ_ONCE(q->alive) || refhw_rx_avail(q) < n)
+	if (!READ_ONCE(q->alive))
 		return false;
-	q->starved = 0;
+	if (refhw_rx_avail(q) < n) {
+		refhw_rx_starved(q);
+		return false;
+	}
+	return true;
+}
+
+/* A completion as it should be, made worse. False: none at all. */
+static bool refhw_rx_wrong(struct refhw_queue *q, u64 *word, bool first)
+{
+	struct refhw_port *port = q->hw->port;
+	u64 id = FIELD_GET(REFNIC_RXC_ID, *word);
+
+	if (refhw_fault(port, REFHW_FAULT_RX_LOST))
+		return false;
+	if (refhw_fault(port, REFHW_FAULT_RX_ID))
+		*word |= REFNIC_RXC_ID;
+	else if (refhw_fault(port, REFHW_FAULT_RX_DUP))
+		*word = (*word & ~REFNIC_RXC_ID) | q->last;
+	if (refhw_fault(port, REFHW_FAULT_RX_LEN))
+		*word |= REFNIC_RXC_LEN;
+	else if (refhw_fault(port, REFHW_FAULT_RX_EMPTY))
+		*word &= ~REFNIC_RXC_LEN;
+	if (first && refhw_fault(port, REFHW_FAULT_RX_CHAIN))
+		*word |= REFNIC_RXC_BUFS;
+	q->last = id;
 	return true;
 }
 
@@ -66,6 +101,9 @@ static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f
 			word |= info | FIELD_PREP(REFNIC_RXC_BUFS, n);
 			c->hash = cpu_to_le64(hash);
 		}
+		if (unlikely(READ_ONCE(q->hw->port->faults.on)) &&
+		    !refhw_rx_wrong(q, &word, !i))
+			continue;
 		if (!((q->done >> q->order) & 1))
 			word |= REFNIC_RXC_PHASE;
 		/* Also the frame itself */
@@ -92,7 +130,11 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 		refhw_fail(hw, REFNIC_HEALTH_TAIL, q->qid);
 		return false;
 	}
-	if (avail < n && !refhw_rx_wait(q, n)) {
+	if (refhw_fault(hw->port, REFHW_FAULT_RX_STUCK))
+		q->stuck = true;
+	if (q->stuck)
+		refhw_rx_starved(q);
+	if (q->stuck || (avail < n && !refhw_rx_wait(q, n))) {
 		refhw_count(hw, REFHW_RX_NO_BUFFER, 1);
 		return false;
 	}
@@ -108,6 +150,8 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 		refhw_frame_copy(f, off, to, len);
 	}
 	q->head += n;
+	q->starved = 0;
+	q->told = false;
 	refhw_rx_complete(q, f, ids, n, info, hash);
 	return true;
 }

@@ -189,6 +189,7 @@ static bool refhw_tx_packet(struct refhw_queue *q, u64 o)
 static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
 {
 	struct refnic_tx_cmpl *ring = q->cmpl, *c = &ring[q->done & q->mask];
+	struct refhw_port *port = q->hw->port;
 	u64 word = FIELD_PREP(REFNIC_TXC_ID, id);
 
 	if (!good) {
@@ -197,6 +198,13 @@ static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
 	}
 	if (!((q->done >> q->order) & 1))
 		word |= REFNIC_TXC_PHASE;
+	if (refhw_fault(port, REFHW_FAULT_TX_LOST))
+		return;
+	if (refhw_fault(port, REFHW_FAULT_TX_ID))
+		word |= REFNIC_TXC_ID;
+	else if (refhw_fault(port, REFHW_FAULT_TX_DUP))
+		word = (word & ~REFNIC_TXC_ID) | q->last;
+	q->last = id;
 	/* The driver may reuse what was read, once it sees this. */
 	smp_mb();
 	WRITE_ONCE(c->info, cpu_to_le64(word));
@@ -248,6 +256,10 @@ static void refhw_tx_run(struct refhw_queue *q, u32 tail)
 	u16 id;
 
 	while (q->head != tail && READ_ONCE(q->alive)) {
+		if (refhw_fault(q->hw->port, REFHW_FAULT_TX_STUCK)) {
+			q->stuck = true;
+			return;
+		}
 		if (!refhw_tx_fetch(q, tail, &o, &id)) {
 			refhw_fail(q->hw, REFNIC_HEALTH_DESC, q->qid);
 			WRITE_ONCE(q->alive, false);
@@ -261,7 +273,7 @@ static void refhw_tx_run(struct refhw_queue *q, u32 tail)
 static bool refhw_tx_ready(struct refhw_queue *q)
 {
 	return READ_ONCE(q->tail) != q->head && READ_ONCE(q->alive) &&
-	       (READ_ONCE(q->hw->status) & REFNIC_STAT_RUNNING);
+	       !q->stuck && (READ_ONCE(q->hw->status) & REFNIC_STAT_RUNNING);
 }
 
 static int refhw_tx_thread(void *data)
