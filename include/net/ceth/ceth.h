@@ -57,6 +57,11 @@ struct seq_file;
  * @CETH_CAP_LINK: link state is reported (get_link, ceth_link_changed()).
  *	Without it the link is always up while the device is.
  * @CETH_CAP_COALESCE_QUEUE: set_coalesce distinguishes queues.
+ * @CETH_CAP_TX_RATE: the rate of a transmit queue can be limited
+ *	(set_tx_rate).
+ * @CETH_CAP_CLOCK: there is a clock (clock_read, clock_set), and packets get
+ *	its time: received ones with CETH_F_RX_TIME, those to send that ask for
+ *	it (&ceth_dp_ops.tx_time).
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -66,6 +71,8 @@ enum ceth_cap {
 	CETH_CAP_SET_MAC		= BIT(4),
 	CETH_CAP_LINK			= BIT(5),
 	CETH_CAP_COALESCE_QUEUE		= BIT(6),
+	CETH_CAP_TX_RATE		= BIT(7),
+	CETH_CAP_CLOCK			= BIT(8),
 };
 
 /**
@@ -81,6 +88,13 @@ enum ceth_cap {
  * @CETH_F_HW_GRO: received TCP segments may be coalesced.
  * @CETH_F_RX_HASH: a flow hash comes with each packet.
  * @CETH_F_VLAN_FILTER: vlan_add and vlan_del.
+ * @CETH_F_RX_VLAN: the tag of received frames is taken off
+ *	(&ceth_rx_meta.vlan_tci).
+ * @CETH_F_TX_VLAN: a tag is put into a packet (&ceth_tx_meta.vlan_tci).
+ * @CETH_F_HDR_SPLIT: the headers of received TCP packets have a buffer of
+ *	their own, before those of the data; needs CETH_CAP_MULTI_BUF.
+ * @CETH_F_RX_TIME: the time of arrival comes with each frame; needs
+ *	CETH_CAP_CLOCK.
  */
 enum ceth_feature {
 	CETH_F_RX_CSUM			= BIT(0),
@@ -92,6 +106,10 @@ enum ceth_feature {
 	CETH_F_HW_GRO			= BIT(6),
 	CETH_F_RX_HASH			= BIT(7),
 	CETH_F_VLAN_FILTER		= BIT(8),
+	CETH_F_RX_VLAN			= BIT(9),
+	CETH_F_TX_VLAN			= BIT(10),
+	CETH_F_HDR_SPLIT		= BIT(11),
+	CETH_F_RX_TIME			= BIT(12),
 };
 
 /**
@@ -244,6 +262,24 @@ struct ceth_coalesce {
 };
 
 /**
+ * struct ceth_clock - a change of the device's clock
+ * @set: to @time, at once
+ * @step: by @delta
+ * @adjust: to run at @scaled_ppm
+ * @time: ns
+ * @delta: ns
+ * @scaled_ppm: faster than by itself, in 2^-16 ppm
+ */
+struct ceth_clock {
+	bool set;
+	bool step;
+	bool adjust;
+	u64 time;
+	s64 delta;
+	long scaled_ppm;
+};
+
+/**
  * struct ceth_link - the wire
  * @up: carrier
  * @full_duplex: duplex, where @speed is known
@@ -329,7 +365,8 @@ struct ceth_ops {
 	/**
 	 * @set_features: @on are the features wanted, @changed the difference
 	 *	to what is in force. Both are subsets of &ceth_caps.features.
-	 *	Only CETH_F_RX_CSUM, CETH_F_HW_GRO and CETH_F_RX_HASH come here:
+	 *	Only CETH_F_RX_CSUM, CETH_F_HW_GRO, CETH_F_RX_HASH,
+	 *	CETH_F_RX_VLAN, CETH_F_HDR_SPLIT and CETH_F_RX_TIME come here:
 	 *	transmit features are per packet.
 	 */
 	int (*set_features)(void *priv, u32 on, u32 changed);
@@ -350,6 +387,19 @@ struct ceth_ops {
 	 */
 	int (*set_coalesce)(void *priv, u16 pair,
 			    const struct ceth_coalesce *coal);
+	/**
+	 * @set_tx_rate: limit what @txq sends to @mbps Mbit/s; 0: no limit,
+	 *	which is how a queue starts. Also called between txq_start and
+	 *	dev_run.
+	 */
+	int (*set_tx_rate)(struct ceth_txq *txq, u32 mbps);
+	/**
+	 * @clock_read: time of the device, ns. Process context; one at a time,
+	 *	but not under the configuration lock; also called while down.
+	 */
+	u64 (*clock_read)(void *priv);
+	/** @clock_set: change the clock; while the device is up */
+	int (*clock_set)(void *priv, const struct ceth_clock *change);
 	/** @get_link: current state of the wire; also called while down */
 	void (*get_link)(void *priv, struct ceth_link *link);
 	/**

@@ -339,6 +339,8 @@ struct ceth_pair {
 	bool enabled;
 	/** @running: NAPI polls the queues */
 	bool running;
+	/** @tx_rate: limit of what is sent, Mbit/s; 0: none */
+	u32 tx_rate;
 	/** @starved: the device has said that it lacks buffers */
 	bool starved;
 	/** @affinity_set: @affinity has been suggested */

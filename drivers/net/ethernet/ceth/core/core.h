@@ -11,7 +11,9 @@
 #define _CETH_CORE_H
 
 #include <linux/ethtool.h>
+#include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <linux/ptp_clock_kernel.h>
 #include <linux/workqueue.h>
 #include <net/devlink.h>
 #include <net/netdev_queues.h>
@@ -82,6 +84,12 @@ struct ceth_health {
  *	number of queues changes
  * @coal: moderation wanted for all pairs
  * @dim: adaptive moderation of receive wanted
+ * @hdr_split: headers of received packets apart, if the device can
+ * @rx_time: time of received frames wanted
+ * @tx_time: time of packets that ask for it wanted
+ * @clock: clock of the device, for the user; NULL: none
+ * @clock_info: what @clock can do
+ * @clock_lock: readers of the clock come one by one
  * @running: between dev_run and dev_reset
  * @gone: the device does not exist any more
  * @announce: tell the neighbours, once the device runs
@@ -114,6 +122,12 @@ struct ceth_dev {
 	bool rss_user;
 	struct ceth_coalesce coal;
 	bool dim;
+	bool hdr_split;
+	bool rx_time;
+	bool tx_time;
+	struct ptp_clock *clock;
+	struct ptp_clock_info clock_info;
+	struct mutex clock_lock; /* readers of the clock */
 	bool running;
 	bool gone;
 	bool announce;
@@ -187,7 +201,15 @@ u32 ceth_frame_sz(const struct ceth_dev *cdev, u32 mtu, u32 wanted);
 
 /* netdev.c */
 void ceth_netdev_ops_init(struct ceth_dev *cdev);
+int ceth_features_apply(struct ceth_dev *cdev, netdev_features_t f);
 u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f);
+
+/* clock.c */
+void ceth_clock_ops_init(struct ceth_dev *cdev);
+void ceth_clock_register(struct ceth_dev *cdev);
+void ceth_clock_unregister(struct ceth_dev *cdev);
+int ceth_get_ts_info(struct net_device *dev,
+		     struct kernel_ethtool_ts_info *info);
 
 /* rxmode.c */
 void ceth_mode_work(struct work_struct *work);

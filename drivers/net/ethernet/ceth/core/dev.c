@@ -133,6 +133,11 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 		return false;
 	if (caps->coalesce && !ops->set_coalesce)
 		return false;
+	if ((caps->caps & CETH_CAP_TX_RATE) && !ops->set_tx_rate)
+		return false;
+	if ((caps->caps & CETH_CAP_CLOCK) &&
+	    (!ops->clock_read || !ops->clock_set))
+		return false;
 	return true;
 }
 
@@ -242,6 +247,7 @@ int ceth_register(struct ceth_dev *cdev)
 	err = register_netdev(dev);
 	if (err)
 		return err;
+	ceth_clock_register(cdev);
 	ceth_devlink_register(cdev);
 	return 0;
 }
@@ -257,6 +263,7 @@ EXPORT_SYMBOL_GPL(ceth_register);
 void ceth_unregister(struct ceth_dev *cdev)
 {
 	ceth_devlink_unregister(cdev);
+	ceth_clock_unregister(cdev);
 	unregister_netdev(cdev->netdev);
 	cancel_work_sync(&cdev->fault_work);
 	cancel_work_sync(&cdev->link_work);

@@ -139,6 +139,12 @@ int cref_set_features(void *priv, u32 on, u32 changed)
 		off |= REFNIC_OFF_RX_CSUM;
 	if (on & CETH_F_RX_HASH)
 		off |= REFNIC_OFF_RX_HASH;
+	if (on & CETH_F_HDR_SPLIT)
+		off |= REFNIC_OFF_HDR_SPLIT;
+	if (on & CETH_F_RX_VLAN)
+		off |= REFNIC_OFF_VLAN_STRIP;
+	if (on & CETH_F_RX_TIME)
+		off |= REFNIC_OFF_RX_TIME;
 	if (v->feat & REFNIC_F_VLAN_FILTER)
 		off |= REFNIC_OFF_VLAN_FILTER;
 	cmd.offloads = cpu_to_le32(off);
@@ -230,5 +236,35 @@ int cref_set_coalesce(void *priv, u16 pair, const struct ceth_coalesce *coal)
 		.coalesce.tx_frames	= cpu_to_le32(coal->tx_frames),
 	};
 
+	return cref_command(priv, &cmd);
+}
+
+int cref_set_tx_rate(struct ceth_txq *txq, u32 mbps)
+{
+	const struct cref_queue *q = ceth_txq_priv(txq);
+	struct refnic_cmd cmd = {
+		.op		= cpu_to_le16(REFNIC_OP_TX_RATE),
+		.rate.qid	= cpu_to_le16(q->qid),
+		.rate.mbps	= cpu_to_le32(mbps),
+	};
+
+	return cref_command(ceth_pair_priv(txq->pair), &cmd);
+}
+
+int cref_clock_set(void *priv, const struct ceth_clock *change)
+{
+	struct refnic_cmd cmd = { .op = cpu_to_le16(REFNIC_OP_CLOCK) };
+	u64 time = change->set ? change->time : (u64)change->delta;
+	u32 flags = 0;
+
+	if (change->set)
+		flags |= REFNIC_CLOCK_SET;
+	if (change->step)
+		flags |= REFNIC_CLOCK_STEP;
+	if (change->adjust)
+		flags |= REFNIC_CLOCK_RATE;
+	cmd.clock.flags = cpu_to_le32(flags);
+	cmd.clock.rate = cpu_to_le32((u32)change->scaled_ppm);
+	cmd.clock.time = cpu_to_le64(time);
 	return cref_command(priv, &cmd);
 }

@@ -80,12 +80,13 @@ static __always_inline void cref_rx_close(struct ceth_rxq *rxq,
 	dma_rmb();
 }
 
-static __always_inline u64 cref_rx_hash(const struct ceth_rxq *rxq, u64 word)
+static __always_inline const struct refnic_rx_cmpl *
+cref_rx_cmpl(const struct ceth_rxq *rxq, u64 word)
 {
 	const struct cref_queue *q = ceth_rxq_priv(rxq);
 	const struct refnic_rx_cmpl *ring = q->cmpl;
 
-	return le64_to_cpu(READ_ONCE(ring[(u16)word].hash));
+	return &ring[(u16)word];
 }
 
 /* The device writes to this slot again when it has got the buffers back, which
@@ -102,8 +103,12 @@ static __always_inline u32 cref_rx_begin(struct ceth_rxq *rxq,
 	u32 bufs = (u8)(word >> 32);
 
 	info->w[0] = word;
-	if (unlikely(bufs != 1))
-		info->w[1] = cref_rx_hash(rxq, word);
+	if (unlikely(bufs != 1)) {
+		const struct refnic_rx_cmpl *rc = cref_rx_cmpl(rxq, word);
+
+		info->w[1] = le64_to_cpu(READ_ONCE(rc->hash));
+		info->w[2] = le64_to_cpu(READ_ONCE(rc->time));
+	}
 	return bufs;
 }
 
@@ -117,17 +122,34 @@ static __always_inline void cref_rx_meta(const struct ceth_rxq *rxq,
 					 const struct ceth_rx_info *info,
 					 struct ceth_rx_meta *meta)
 {
-	u64 word = info->w[0];
+	u64 word = info->w[0], hash, time = 0;
+	const struct refnic_rx_cmpl *c;
 
+	if (likely((u8)(word >> 32) == 1)) {
+		c = cref_rx_cmpl(rxq, word);
+		hash = le64_to_cpu(READ_ONCE(c->hash));
+		if (unlikely(word & REFNIC_RXC_TIME))
+			time = le64_to_cpu(READ_ONCE(c->time));
+	} else {
+		hash = info->w[1];
+		time = info->w[2];
+	}
 	meta->flags = 0;
 	if (word & REFNIC_RXC_CSUM_OK)
 		meta->flags |= CETH_RX_CSUM_OK;
-	if (!(word & REFNIC_RXC_HASH))
-		return;
-	meta->flags |= CETH_RX_HASH;
-	meta->hash_l4 = word & REFNIC_RXC_HASH_L4;
-	meta->hash = likely((u8)(word >> 32) == 1) ? cref_rx_hash(rxq, word) :
-						     info->w[1];
+	if (word & REFNIC_RXC_HASH) {
+		meta->flags |= CETH_RX_HASH;
+		meta->hash_l4 = word & REFNIC_RXC_HASH_L4;
+		meta->hash = hash;
+	}
+	if (unlikely(word & REFNIC_RXC_VLAN)) {
+		meta->flags |= CETH_RX_VLAN;
+		meta->vlan_tci = hash >> 32;
+	}
+	if (unlikely(word & REFNIC_RXC_TIME)) {
+		meta->flags |= CETH_RX_TIME;
+		meta->time = time;
+	}
 }
 
 static __always_inline void cref_rx_post_open(struct ceth_rxq *rxq,
@@ -181,9 +203,12 @@ static __always_inline void cref_tx_post_open(struct ceth_txq *txq,
 
 static __always_inline u64 cref_tx_offload(const struct ceth_tx_meta *meta)
 {
-	u64 o = REFNIC_TXO_CSUM | meta->csum_start |
-		(u64)meta->csum_offset << __bf_shf(REFNIC_TXO_OFFSET);
+	u64 o;
 
+	if (!(meta->flags & CETH_TX_CSUM))
+		return 0;
+	o = REFNIC_TXO_CSUM | meta->csum_start |
+	    (u64)meta->csum_offset << __bf_shf(REFNIC_TXO_OFFSET);
 	if (!(meta->flags & CETH_TX_GSO))
 		return o;
 	o |= meta->flags & CETH_TX_USO ? REFNIC_TXO_USO : REFNIC_TXO_TSO;
@@ -191,6 +216,17 @@ static __always_inline u64 cref_tx_offload(const struct ceth_tx_meta *meta)
 		o |= REFNIC_TXO_ECN;
 	return o | (u64)meta->hdr_len << __bf_shf(REFNIC_TXO_HDR_LEN) |
 	       (u64)meta->gso_size << __bf_shf(REFNIC_TXO_MSS);
+}
+
+static __always_inline u64 cref_tx_extra(const struct ceth_tx_meta *meta)
+{
+	u64 e = 0;
+
+	if (unlikely(meta->flags & CETH_TX_VLAN))
+		e = REFNIC_TXE_VLAN | meta->vlan_tci;
+	if (unlikely(meta->flags & CETH_TX_TIME))
+		e |= REFNIC_TXE_TIME;
+	return e;
 }
 
 static __always_inline void
@@ -211,6 +247,7 @@ cref_tx_post(struct ceth_txq *txq, struct ceth_cursor *cur,
 		if (!i && meta) {
 			ctrl |= REFNIC_TXD_OFFLOAD;
 			d->offload = cpu_to_le64(cref_tx_offload(meta));
+			d->extra = cpu_to_le64(cref_tx_extra(meta));
 		}
 		d->addr = cpu_to_le64(segs[i].dma);
 		d->ctrl = cpu_to_le64(ctrl);
@@ -262,6 +299,18 @@ static __always_inline bool cref_tx_next(struct ceth_txq *txq,
 	return true;
 }
 
+static __always_inline u64 cref_tx_time(const struct ceth_txq *txq,
+					const struct ceth_cursor *cur)
+{
+	const struct refnic_tx_cmpl *ring = cur->ring, *c;
+
+	c = &ring[(cur->idx - 1) & cur->mask];
+	if (!(le64_to_cpu(READ_ONCE(c->info)) & REFNIC_TXC_TIME))
+		return 0;
+	dma_rmb();
+	return le64_to_cpu(READ_ONCE(c->time));
+}
+
 static __always_inline void cref_tx_close(struct ceth_txq *txq,
 					  struct ceth_cursor *cur)
 {
@@ -310,6 +359,8 @@ static const struct ceth_dp_ops cref_dp_ops = {
 	.tx_flush		= cref_tx_flush,
 	.tx_open		= cref_tx_open,
 	.tx_next		= cref_tx_next,
+	.tx_extra		= true,
+	.tx_time		= cref_tx_time,
 	.tx_close		= cref_tx_close,
 	.irq_disarm		= cref_irq_disarm,
 	.irq_arm		= cref_irq_arm,

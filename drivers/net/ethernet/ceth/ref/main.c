@@ -18,7 +18,9 @@
 /* Advanced features that this driver knows */
 #define CREF_FEATURES	(REFNIC_F_RX_CSUM | REFNIC_F_TX_CSUM | REFNIC_F_TSO | \
 			 REFNIC_F_USO | REFNIC_F_RSS | REFNIC_F_VLAN_FILTER | \
-			 REFNIC_F_COALESCE | REFNIC_F_SCATTER)
+			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
+			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
+			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK)
 
 /* What a feature means to the core */
 static const struct {
@@ -36,6 +38,10 @@ static const struct {
 	{ REFNIC_F_COALESCE, CETH_CAP_COALESCE_QUEUE, 0,
 	  CETH_COAL_RX | CETH_COAL_TX },
 	{ REFNIC_F_SCATTER, CETH_CAP_MULTI_BUF, 0, 0 },
+	{ REFNIC_F_HDR_SPLIT, 0, CETH_F_HDR_SPLIT, 0 },
+	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_RX_VLAN | CETH_F_TX_VLAN, 0 },
+	{ REFNIC_F_TX_RATE, CETH_CAP_TX_RATE, 0, 0 },
+	{ REFNIC_F_CLOCK, CETH_CAP_CLOCK, CETH_F_RX_TIME, 0 },
 };
 
 /* Wait until the bits @mask of the status are @want. */
@@ -207,6 +213,14 @@ static void cref_get_link(void *priv, struct ceth_link *link)
 	link->full_duplex = true;
 }
 
+static u64 cref_clock_read(void *priv)
+{
+	struct cref *v = priv;
+	u32 low = refnic_read(v->rdev, REFNIC_REG_TIME_LO);
+
+	return low | (u64)refnic_read(v->rdev, REFNIC_REG_TIME_HI) << 32;
+}
+
 static void cref_dump(void *priv, struct seq_file *s)
 {
 	struct cref *v = priv;
@@ -244,6 +258,9 @@ static const struct ceth_ops cref_ops = {
 	.vlan_del	= cref_vlan_del,
 	.set_rss	= cref_set_rss,
 	.set_coalesce	= cref_set_coalesce,
+	.set_tx_rate	= cref_set_tx_rate,
+	.clock_read	= cref_clock_read,
+	.clock_set	= cref_clock_set,
 	.get_link	= cref_get_link,
 	.dump		= cref_dump,
 };
@@ -349,6 +366,8 @@ static int cref_setup(struct cref *v)
 	feat &= CREF_FEATURES;
 	if (!(feat & REFNIC_F_TX_CSUM))
 		feat &= ~(REFNIC_F_TSO | REFNIC_F_USO);
+	if (!(feat & REFNIC_F_SCATTER))
+		feat &= ~REFNIC_F_HDR_SPLIT;
 	v->feat = feat;
 	err = dma_set_mask_and_coherent(&rdev->dev, DMA_BIT_MASK(64));
 	if (err)

@@ -285,6 +285,19 @@ static enum refnic_code refhw_vlan(struct refhw *hw, u16 vid, bool on)
 	return REFNIC_OK;
 }
 
+static enum refnic_code refhw_tx_rate(struct refhw *hw,
+				      const struct refnic_cmd_rate *c)
+{
+	struct refhw_queue *q = refhw_queue_at(hw, le16_to_cpu(c->qid));
+
+	if (!(hw->feat & REFNIC_F_TX_RATE))
+		return REFNIC_ERR_OP;
+	if (!q || !q->tx)
+		return REFNIC_ERR_ARG;
+	WRITE_ONCE(q->rate, le32_to_cpu(c->mbps));
+	return REFNIC_OK;
+}
+
 static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
 {
 	switch (le16_to_cpu(c->op)) {
@@ -313,6 +326,13 @@ static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
 		return refhw_coalesce(hw, &c->coalesce);
 	case REFNIC_OP_STATS:
 		return refhw_stats(hw, &c->stats);
+	case REFNIC_OP_TX_RATE:
+		return refhw_tx_rate(hw, &c->rate);
+	case REFNIC_OP_CLOCK:
+		if (!(hw->feat & REFNIC_F_CLOCK))
+			return REFNIC_ERR_OP;
+		refhw_clock_set(hw, &c->clock);
+		return REFNIC_OK;
 	default:
 		return REFNIC_ERR_OP;
 	}

@@ -132,6 +132,9 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return refhw_mac_reg(port, reg);
 	case REFNIC_REG_FILTERS:
 		return REFHW_FILTERS;
+	case REFNIC_REG_TIME_LO:
+	case REFNIC_REG_TIME_HI:
+		return refhw_time_reg(hw, reg == REFNIC_REG_TIME_HI);
 	case REFNIC_REG_STARVED:
 		return READ_ONCE(hw->starved);
 	case REFNIC_REG_AQ_TAIL:
@@ -338,6 +341,7 @@ struct refhw *refhw_create(struct refhw_port *port)
 	hw->port = port;
 	refhw_bus_init(&hw->rdev, port->name, refhw_release);
 	hw->rdev.ops = &refhw_bus_ops;
+	refhw_clock_init(hw);
 	err = refhw_irq_init(hw, port->pairs + 1);
 	if (err)
 		goto err_irq;

@@ -59,6 +59,7 @@ void refhw_frame_parse(struct refhw_frame *f)
 	f->l3 = 0;
 	f->l4 = 0;
 	f->vlan = false;
+	f->stripped = false;
 	if (proto == htons(ETH_P_8021Q) && f->hdr_len >= VLAN_ETH_HLEN) {
 		const struct vlan_ethhdr *veth = (const void *)f->hdr;
 
@@ -169,6 +170,56 @@ bool refhw_frame_csum(struct refhw_frame *f, u32 start, u32 offset)
 		sum = CSUM_MANGLED_0;
 	memcpy(f->hdr + start + offset, &sum, sizeof(sum));
 	return true;
+}
+
+/* A frame's addresses without the tag that follows them */
+void refhw_frame_untag(struct refhw_frame *f)
+{
+	const struct vlan_ethhdr *veth = (const void *)f->hdr;
+
+	f->tci = ntohs(veth->h_vlan_TCI);
+	memmove(f->hdr + 2 * ETH_ALEN, f->hdr + 2 * ETH_ALEN + VLAN_HLEN,
+		f->hdr_len - 2 * ETH_ALEN - VLAN_HLEN);
+	f->hdr_len -= VLAN_HLEN;
+	f->len -= VLAN_HLEN;
+	f->stripped = true;
+	if (f->l3)
+		f->l3 -= VLAN_HLEN;
+	if (f->l4)
+		f->l4 -= VLAN_HLEN;
+	f->l4_end -= VLAN_HLEN;
+}
+
+/* And with one. False: it does not fit. */
+bool refhw_frame_tag(struct refhw_frame *f, u16 tci)
+{
+	struct vlan_ethhdr *veth = (void *)f->hdr;
+
+	if (f->hdr_len < ETH_HLEN || f->hdr_len + VLAN_HLEN > sizeof(f->hdr))
+		return false;
+	memmove(f->hdr + 2 * ETH_ALEN + VLAN_HLEN, f->hdr + 2 * ETH_ALEN,
+		f->hdr_len - 2 * ETH_ALEN);
+	veth->h_vlan_proto = htons(ETH_P_8021Q);
+	veth->h_vlan_TCI = htons(tci);
+	f->hdr_len += VLAN_HLEN;
+	f->len += VLAN_HLEN;
+	return true;
+}
+
+/* Bytes of all headers of a TCP or UDP packet; 0: it is none, or has nothing
+ * else.
+ */
+u32 refhw_frame_headers(const struct refhw_frame *f)
+{
+	u32 len;
+
+	if (!f->l4)
+		return 0;
+	len = f->l4 + sizeof(struct udphdr);
+	if (f->proto == IPPROTO_TCP)
+		len = f->l4 + ((const struct tcphdr *)(f->hdr + f->l4))->doff *
+		      4;
+	return len < f->len && len <= f->hdr_len ? len : 0;
 }
 
 /**

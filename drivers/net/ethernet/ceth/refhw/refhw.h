@@ -50,7 +50,9 @@
 
 #define REFHW_CAPS	(REFNIC_F_RX_CSUM | REFNIC_F_TX_CSUM | REFNIC_F_TSO | \
 			 REFNIC_F_USO | REFNIC_F_RSS | REFNIC_F_VLAN_FILTER | \
-			 REFNIC_F_COALESCE | REFNIC_F_SCATTER)
+			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
+			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
+			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK)
 
 /**
  * struct refhw_iov - a piece of a frame
@@ -76,10 +78,12 @@ struct refhw_iov {
  * @vid: VLAN, with @vlan
  * @proto: of the IP packet
  * @vlan: has a tag
+ * @tci: tag that the receiver has taken off, with @stripped
+ * @stripped: see @tci
  * @v6: version of IP
  */
 struct refhw_frame {
-	u8 hdr[REFNIC_HDR_MAX];
+	u8 hdr[REFNIC_HDR_MAX + VLAN_HLEN];
 	u32 hdr_len;
 	struct refhw_iov iov[REFHW_TX_SEGS];
 	u32 n;
@@ -92,6 +96,8 @@ struct refhw_frame {
 	u8 proto;
 	bool vlan;
 	bool v6;
+	bool stripped;
+	u16 tci;
 };
 
 /**
@@ -151,6 +157,9 @@ struct refhw_vec {
  * @wait: receive: for buffers
  * @starved: receive: without buffers since then; 0: not
  * @told: receive: the driver has been told of that
+ * @extra: transmit: word 3 of the packet's first descriptor
+ * @rate: transmit: Mbit/s, 0: no limit
+ * @free: transmit: when the next frame may go, ns
  * @task: transmit: thread
  * @frame: transmit: being sent
  * @seg: transmit: segment of @frame
@@ -178,6 +187,9 @@ struct refhw_queue {
 	wait_queue_head_t wait;
 	unsigned long starved;
 	bool told;
+	u64 extra;
+	u32 rate;
+	u64 free;
 	struct task_struct *task;
 	struct refhw_frame frame;
 	struct refhw_frame seg;
@@ -229,6 +241,22 @@ struct refhw_filter {
 };
 
 /**
+ * struct refhw_clock - the device's clock
+ * @lock: of all of it
+ * @base: time when it was last changed, ns
+ * @at: monotonic time of the machine then, ns
+ * @rate: how much faster it runs, 2^-16 ppm
+ * @held: high word, for the reading in two steps
+ */
+struct refhw_clock {
+	spinlock_t lock; /* of all of it */
+	u64 base;
+	u64 at;
+	s32 rate;
+	u32 held;
+};
+
+/**
  * struct refhw - a device
  * @rdev: as the bus sees it
  * @port: where it sits
@@ -260,6 +288,7 @@ struct refhw_filter {
  * @rxqs: by steering index
  * @txqs: by index
  * @stats: counters
+ * @clock: clock
  */
 struct refhw {
 	struct refnic_device rdev;
@@ -292,6 +321,7 @@ struct refhw {
 	struct refhw_queue __rcu *rxqs[REFHW_MAX_PAIRS];
 	struct refhw_queue *txqs[REFHW_MAX_PAIRS];
 	atomic64_t stats[REFHW_STATS];
+	struct refhw_clock clock;
 };
 
 #define to_refhw(r)	container_of(r, struct refhw, rdev)
@@ -470,10 +500,19 @@ void refhw_vec_spurious(struct refhw_vec *vec);
 void refhw_vec_event(struct refhw_vec *vec, bool tx);
 void refhw_vec_reset(struct refhw_vec *vec);
 
+/* clock.c */
+void refhw_clock_init(struct refhw *hw);
+u64 refhw_time(struct refhw *hw);
+u32 refhw_time_reg(struct refhw *hw, bool high);
+void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c);
+
 /* frame.c: parsing, checksums, copying */
 void refhw_frame_parse(struct refhw_frame *f);
 void refhw_frame_copy(const struct refhw_frame *f, u32 off, u8 *to, u32 len);
 bool refhw_frame_csum(struct refhw_frame *f, u32 start, u32 offset);
+void refhw_frame_untag(struct refhw_frame *f);
+bool refhw_frame_tag(struct refhw_frame *f, u16 tci);
+u32 refhw_frame_headers(const struct refhw_frame *f);
 int refhw_frame_verify(const struct refhw_frame *f);
 void refhw_frame_slice(struct refhw_frame *to, const struct refhw_frame *f,
 		       u32 off, u32 len);

@@ -31,6 +31,10 @@
 #define REFNIC_F_VLAN_FILTER	BIT_ULL(5)
 #define REFNIC_F_COALESCE	BIT_ULL(6)
 #define REFNIC_F_SCATTER	BIT_ULL(7)
+#define REFNIC_F_HDR_SPLIT	BIT_ULL(8)
+#define REFNIC_F_VLAN_OFFLOAD	BIT_ULL(9)
+#define REFNIC_F_TX_RATE	BIT_ULL(10)
+#define REFNIC_F_CLOCK		BIT_ULL(11)
 
 /* Operation */
 #define REFNIC_REG_CONTROL	0x018
@@ -90,6 +94,10 @@ enum refnic_health {
 #define REFNIC_REG_FILTERS	0x060
 #define REFNIC_REG_STARVED	0x064		/* steering index */
 
+/* Clock: reading the low word holds the high word for the next reading */
+#define REFNIC_REG_TIME_LO	0x068
+#define REFNIC_REG_TIME_HI	0x06c
+
 /* Admin queue */
 #define REFNIC_REG_AQ_LO	0x080
 #define REFNIC_REG_AQ_HI	0x084
@@ -116,6 +124,8 @@ enum refnic_op {
 	REFNIC_OP_OFFLOADS	= 8,
 	REFNIC_OP_COALESCE	= 9,
 	REFNIC_OP_STATS		= 10,
+	REFNIC_OP_TX_RATE	= 11,
+	REFNIC_OP_CLOCK		= 12,
 };
 
 /* &refnic_cmd.status */
@@ -171,6 +181,22 @@ struct refnic_cmd_coalesce {
 	__le32 tx_frames;
 };
 
+struct refnic_cmd_rate {
+	__le16 qid;
+	__le16 pad;
+	__le32 mbps;			/* 0: no limit */
+};
+
+/* What is not asked for in flags stays as it is. */
+struct refnic_cmd_clock {
+	__le32 flags;
+#define REFNIC_CLOCK_SET	BIT(0)	/* to time */
+#define REFNIC_CLOCK_STEP	BIT(1)	/* by time, signed */
+#define REFNIC_CLOCK_RATE	BIT(2)
+	__le32 rate;			/* signed: 2^-16 ppm faster */
+	__le64 time;			/* ns */
+};
+
 struct refnic_cmd_stats {
 	__le64 addr;
 	__le32 len;
@@ -194,7 +220,12 @@ struct refnic_cmd {
 #define REFNIC_OFF_RX_CSUM	BIT(0)
 #define REFNIC_OFF_RX_HASH	BIT(1)
 #define REFNIC_OFF_VLAN_FILTER	BIT(2)
+#define REFNIC_OFF_HDR_SPLIT	BIT(3)
+#define REFNIC_OFF_VLAN_STRIP	BIT(4)
+#define REFNIC_OFF_RX_TIME	BIT(5)
 		struct refnic_cmd_coalesce coalesce;
+		struct refnic_cmd_rate rate;
+		struct refnic_cmd_clock clock;
 		struct refnic_cmd_stats stats;
 		u8 args[56];
 	};
@@ -224,7 +255,8 @@ struct refnic_rx_desc {
 struct refnic_rx_cmpl {
 	__le64 info;
 	__le64 hash;
-	__le64 pad[2];
+	__le64 time;
+	__le64 pad;
 };
 
 #define REFNIC_RXC_ID		GENMASK_ULL(15, 0)
@@ -233,14 +265,18 @@ struct refnic_rx_cmpl {
 #define REFNIC_RXC_CSUM_OK	BIT_ULL(40)
 #define REFNIC_RXC_HASH		BIT_ULL(41)
 #define REFNIC_RXC_HASH_L4	BIT_ULL(42)
+#define REFNIC_RXC_VLAN		BIT_ULL(43)
+#define REFNIC_RXC_TIME		BIT_ULL(44)
 #define REFNIC_RXC_PHASE	BIT_ULL(63)
+
+#define REFNIC_RXC_TCI		GENMASK_ULL(47, 32)	/* of word 1 */
 
 /* Transmit */
 struct refnic_tx_desc {
 	__le64 addr;
 	__le64 ctrl;
 	__le64 offload;			/* with REFNIC_TXD_OFFLOAD */
-	__le64 pad;
+	__le64 extra;			/* with REFNIC_TXD_OFFLOAD */
 };
 
 #define REFNIC_TXD_LEN		GENMASK_ULL(19, 0)
@@ -257,13 +293,18 @@ struct refnic_tx_desc {
 #define REFNIC_TXO_USO		BIT_ULL(58)
 #define REFNIC_TXO_ECN		BIT_ULL(59)
 
+#define REFNIC_TXE_TCI		GENMASK_ULL(15, 0)
+#define REFNIC_TXE_VLAN		BIT_ULL(16)
+#define REFNIC_TXE_TIME		BIT_ULL(17)
+
 struct refnic_tx_cmpl {
 	__le64 info;
-	__le64 pad;
+	__le64 time;
 };
 
 #define REFNIC_TXC_ID		GENMASK_ULL(15, 0)
 #define REFNIC_TXC_ERROR	BIT_ULL(16)
+#define REFNIC_TXC_TIME		BIT_ULL(17)
 #define REFNIC_TXC_PHASE	BIT_ULL(63)
 
 #endif /* _REFNIC_HW_H */

@@ -85,21 +85,25 @@ static bool refhw_rx_wrong(struct refhw_queue *q, u64 *word, bool first)
  * last to be written: its phase says that all is there.
  */
 static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f,
-			      const u16 *ids, u32 n, u64 info, u32 hash)
+			      const u16 *ids, u32 n, u32 first, u64 info,
+			      u32 hash)
 {
 	struct refnic_rx_cmpl *ring = q->cmpl, *c;
 	u32 i, left = f->len, len;
 	u64 word;
 
 	for (i = 0; i < n; i++) {
-		len = min(left, q->buf_len);
+		len = i ? min(left, q->buf_len) : first;
 		left -= len;
 		word = FIELD_PREP(REFNIC_RXC_ID, ids[i]) |
 		       FIELD_PREP(REFNIC_RXC_LEN, len);
 		c = &ring[q->done & q->mask];
 		if (!i) {
 			word |= info | FIELD_PREP(REFNIC_RXC_BUFS, n);
-			c->hash = cpu_to_le64(hash);
+			c->hash = cpu_to_le64(hash |
+				FIELD_PREP(REFNIC_RXC_TCI, f->tci));
+			if (info & REFNIC_RXC_TIME)
+				c->time = cpu_to_le64(refhw_time(q->hw));
 		}
 		if (unlikely(READ_ONCE(q->hw->port->faults.on)) &&
 		    !refhw_rx_wrong(q, &word, !i))
@@ -117,10 +121,15 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 			 u64 info, u32 hash)
 {
 	const struct refnic_rx_desc *ring = q->ring, *d;
-	u32 i, off = 0, n = DIV_ROUND_UP(f->len, q->buf_len), avail;
+	u32 i, off, len, n, avail, first = 0;
 	struct refhw *hw = q->hw;
 	u16 ids[REFHW_RX_BUFS];
 
+	if (READ_ONCE(hw->offloads) & REFNIC_OFF_HDR_SPLIT)
+		first = refhw_frame_headers(f);
+	if (!first || first > q->buf_len)
+		first = min(f->len, q->buf_len);
+	n = 1 + DIV_ROUND_UP(f->len - first, q->buf_len);
 	if (n > REFHW_RX_BUFS || (n > 1 && !(hw->feat & REFNIC_F_SCATTER))) {
 		refhw_count(hw, REFHW_RX_LENGTH, 1);
 		return false;
@@ -138,9 +147,10 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 		refhw_count(hw, REFHW_RX_NO_BUFFER, 1);
 		return false;
 	}
-	for (i = 0; i < n; i++, off += q->buf_len) {
-		u32 len = min(f->len - off, q->buf_len);
+	for (i = 0, off = 0; i < n; i++, off += len) {
 		u8 *to;
+
+		len = i ? min(f->len - off, q->buf_len) : first;
 
 		d = &ring[(q->head + i) & q->mask];
 		ids[i] = le64_to_cpu(READ_ONCE(d->id));
@@ -152,7 +162,7 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 	q->head += n;
 	q->starved = 0;
 	q->told = false;
-	refhw_rx_complete(q, f, ids, n, info, hash);
+	refhw_rx_complete(q, f, ids, n, first, info, hash);
 	return true;
 }
 
@@ -200,6 +210,13 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 		else if (sum < 0)
 			refhw_count(hw, REFHW_RX_CSUM_BAD, 1);
 	}
+
+	if (f->vlan && (READ_ONCE(hw->offloads) & REFNIC_OFF_VLAN_STRIP)) {
+		refhw_frame_untag(f);
+		info |= REFNIC_RXC_VLAN;
+	}
+	if (READ_ONCE(hw->offloads) & REFNIC_OFF_RX_TIME)
+		info |= REFNIC_RXC_TIME;
 
 	q = srcu_dereference(hw->rxqs[index], &refhw_srcu);
 	if (!q) {

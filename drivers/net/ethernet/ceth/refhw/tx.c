@@ -84,8 +84,34 @@ static void refhw_tso_headers(struct refhw_frame *s, const struct refhw_tso *t,
 	s->csum_done = true;
 }
 
+/* The queue's own pace; the thread waits here. */
+static void refhw_tx_pace(struct refhw_queue *q, u32 len)
+{
+	u32 rate = READ_ONCE(q->rate);
+	u64 now = ktime_get_ns();
+	ktime_t until;
+
+	if (!rate)
+		return;
+	while (q->free > now && !kthread_should_stop()) {
+		until = ns_to_ktime(q->free);
+		set_current_state(TASK_IDLE);
+		if (!kthread_should_stop())
+			schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
+		__set_current_state(TASK_RUNNING);
+		now = ktime_get_ns();
+	}
+	q->free = max(q->free, now) + div_u64((u64)len * 8 * 1000, rate);
+}
+
 static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 {
+	if (q->extra & REFNIC_TXE_VLAN &&
+	    !refhw_frame_tag(f, FIELD_GET(REFNIC_TXE_TCI, q->extra))) {
+		refhw_count(q->hw, REFHW_TX_ERROR, 1);
+		return;
+	}
+	refhw_tx_pace(q, f->len);
 	refhw_count(q->hw, REFHW_TX_FRAMES, 1);
 	refhw_count(q->hw, REFHW_TX_BYTES, f->len);
 	refhw_wire_send(q->hw, f);
@@ -205,6 +231,10 @@ static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
 	else if (refhw_fault(port, REFHW_FAULT_TX_DUP))
 		word = (word & ~REFNIC_TXC_ID) | q->last;
 	q->last = id;
+	if (q->extra & REFNIC_TXE_TIME && q->hw->feat & REFNIC_F_CLOCK) {
+		c->time = cpu_to_le64(refhw_time(q->hw));
+		word |= REFNIC_TXC_TIME;
+	}
 	/* The driver may reuse what was read, once it sees this. */
 	smp_mb();
 	WRITE_ONCE(c->info, cpu_to_le64(word));
@@ -224,6 +254,7 @@ static bool refhw_tx_fetch(struct refhw_queue *q, u32 tail, u64 *o, u16 *id)
 	u32 len;
 
 	*o = 0;
+	q->extra = 0;
 	f->n = 0;
 	f->len = 0;
 	f->hdr_len = 0;
@@ -237,8 +268,10 @@ static bool refhw_tx_fetch(struct refhw_queue *q, u32 tail, u64 *o, u16 *id)
 		len = FIELD_GET(REFNIC_TXD_LEN, ctrl);
 		if (first) {
 			*id = FIELD_GET(REFNIC_TXD_ID, ctrl);
-			if (ctrl & REFNIC_TXD_OFFLOAD)
+			if (ctrl & REFNIC_TXD_OFFLOAD) {
 				*o = le64_to_cpu(READ_ONCE(d->offload));
+				q->extra = le64_to_cpu(READ_ONCE(d->extra));
+			}
 		}
 		f->iov[f->n].len = len;
 		f->iov[f->n].p = refhw_dma(q->hw, addr, len);

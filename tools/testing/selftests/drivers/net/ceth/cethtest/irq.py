@@ -23,9 +23,9 @@ def _names() -> dict[int, str]:
 def of_device(end: End) -> list[int]:
     """Message signalled interrupts of a device that are in use."""
     link = Path(f"/sys/class/net/{end.ifname}/device").resolve()
+    names = _names()
     for place in (link, *link.parents):
         if (place / "msi_irqs").is_dir():
-            names = _names()
             return sorted(int(p.name) for p in (place / "msi_irqs").iterdir()
                           if int(p.name) in names)
         if (place / "irqs").is_file():
