@@ -62,6 +62,7 @@ struct seq_file;
  * @CETH_CAP_CLOCK: there is a clock (clock_read, clock_set), and packets get
  *	its time: received ones with CETH_F_RX_TIME, those to send that ask for
  *	it (&ceth_dp_ops.tx_time).
+ * @CETH_CAP_NTUPLE: frames can be steered by rules (set_rule).
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -73,6 +74,7 @@ enum ceth_cap {
 	CETH_CAP_COALESCE_QUEUE		= BIT(6),
 	CETH_CAP_TX_RATE		= BIT(7),
 	CETH_CAP_CLOCK			= BIT(8),
+	CETH_CAP_NTUPLE			= BIT(9),
 };
 
 /**
@@ -178,6 +180,7 @@ struct ceth_ring_limits {
  * @rss_key_len: bytes of the RSS key
  * @rss_indir_len: entries of the indirection table, a power of two
  * @hash_types: bits of &enum ceth_hash_type the device can compute
+ * @max_rules: steering rules; with CETH_CAP_NTUPLE
  * @coalesce: bits of &enum ceth_coal_cap
  * @coal_max_usecs: longest interrupt delay
  * @coal_max_frames: most frames an interrupt can be delayed by
@@ -204,6 +207,7 @@ struct ceth_caps {
 	u16 rss_key_len;
 	u16 rss_indir_len;
 	u32 hash_types;
+	u16 max_rules;
 	u32 coalesce;
 	u32 coal_max_usecs;
 	u32 coal_max_frames;
@@ -245,6 +249,55 @@ struct ceth_rss {
 	u16 indir[CETH_RSS_INDIR_MAX];
 	u32 hash_types;
 	u16 n_pairs;
+};
+
+/**
+ * enum ceth_rule_field - what a rule looks at, bits of &ceth_rule.fields
+ * @CETH_RULE_PROTO: IP version and protocol
+ * @CETH_RULE_SADDR: source address
+ * @CETH_RULE_DADDR: destination address
+ * @CETH_RULE_SPORT: source port
+ * @CETH_RULE_DPORT: destination port
+ * @CETH_RULE_DMAC: destination MAC address
+ * @CETH_RULE_VLAN: VLAN
+ */
+enum ceth_rule_field {
+	CETH_RULE_PROTO			= BIT(0),
+	CETH_RULE_SADDR			= BIT(1),
+	CETH_RULE_DADDR			= BIT(2),
+	CETH_RULE_SPORT			= BIT(3),
+	CETH_RULE_DPORT			= BIT(4),
+	CETH_RULE_DMAC			= BIT(5),
+	CETH_RULE_VLAN			= BIT(6),
+};
+
+/** &ceth_rule.queue of frames to throw away */
+#define CETH_RULE_DROP		U16_MAX
+
+/**
+ * struct ceth_rule - steering by exact match, before the hash
+ * @fields: what has to match; 0: every frame does
+ * @v6: version of IP
+ * @proto: protocol: IPPROTO_TCP, IPPROTO_UDP; 0: any
+ * @saddr: source address, of as many bytes as the version has
+ * @daddr: destination address
+ * @sport: source port
+ * @dport: destination port
+ * @dmac: destination MAC address
+ * @vid: VLAN
+ * @queue: where the frames go, or %CETH_RULE_DROP
+ */
+struct ceth_rule {
+	u32 fields;
+	bool v6;
+	u8 proto;
+	u8 saddr[16];
+	u8 daddr[16];
+	__be16 sport;
+	__be16 dport;
+	u8 dmac[ETH_ALEN];
+	u16 vid;
+	u16 queue;
 };
 
 /**
@@ -380,6 +433,12 @@ struct ceth_ops {
 	int (*vlan_del)(void *priv, u16 vid);
 	/** @set_rss: hash key, types and indirection table, whole */
 	int (*set_rss)(void *priv, const struct ceth_rss *rss);
+	/**
+	 * @set_rule: the rule of location @loc, below &ceth_caps.max_rules;
+	 *	NULL: none. Of all that match, the one with the lowest location
+	 *	counts.
+	 */
+	int (*set_rule)(void *priv, u16 loc, const struct ceth_rule *rule);
 	/**
 	 * @set_coalesce: interrupt moderation of pair @pair; all pairs have
 	 *	the same without %CETH_CAP_COALESCE_QUEUE, and only pair 0 is

@@ -194,8 +194,9 @@ ceth_hrtimer_setup(struct hrtimer *timer,
 #endif
 
 /* The number of receive rings (6.19) and the fields of a flow's hash (6.17,
- * 6.12.111) were commands of get_rxnfc and set_rxnfc before. CETH_RXFH_OPS()
- * makes ceth_rxfh_ops_init(), which offers the three functions in either way.
+ * 6.12.111) were commands of get_rxnfc and set_rxnfc before, which also have
+ * those for rules. CETH_RXFH_OPS() makes ceth_rxfh_ops_init(), which offers
+ * the five functions in either way.
  */
 #ifndef CETH_HAVE_RXFH_FIELDS
 struct ethtool_rxfh_fields {
@@ -206,36 +207,44 @@ struct ethtool_rxfh_fields {
 #endif
 
 #if defined(CETH_HAVE_GET_RX_RING_COUNT)
-#define CETH_RXFH_OPS(rings, get, set)					\
-static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields)	\
+#define CETH_RXFH_OPS(rings, get, set, rget, rset)			\
+static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields,	\
+			       bool rules)				\
 {									\
 	ops->get_rx_ring_count = rings;					\
+	if (rules) {							\
+		ops->get_rxnfc = rget;					\
+		ops->set_rxnfc = rset;					\
+	}								\
 	if (!fields)							\
 		return;							\
 	ops->get_rxfh_fields = get;					\
 	ops->set_rxfh_fields = set;					\
 }
 #elif defined(CETH_HAVE_RXFH_FIELDS)
-#define CETH_RXFH_OPS(rings, get, set)					\
+#define CETH_RXFH_OPS(rings, get, set, rget, rset)			\
 static int ceth_get_rxnfc(struct net_device *dev,			\
 			  struct ethtool_rxnfc *nfc, u32 *rules)	\
 {									\
 	if (nfc->cmd != ETHTOOL_GRXRINGS)				\
-		return -EOPNOTSUPP;					\
+		return rget(dev, nfc, rules);				\
 	nfc->data = rings(dev);						\
 	return 0;							\
 }									\
 									\
-static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields)	\
+static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields,	\
+			       bool rules)				\
 {									\
 	ops->get_rxnfc = ceth_get_rxnfc;				\
+	if (rules)							\
+		ops->set_rxnfc = rset;					\
 	if (!fields)							\
 		return;							\
 	ops->get_rxfh_fields = get;					\
 	ops->set_rxfh_fields = set;					\
 }
 #else
-#define CETH_RXFH_OPS(rings, get, set)					\
+#define CETH_RXFH_OPS(rings, get, set, rget, rset)			\
 static int ceth_get_rxnfc(struct net_device *dev,			\
 			  struct ethtool_rxnfc *nfc, u32 *rules)	\
 {									\
@@ -246,7 +255,9 @@ static int ceth_get_rxnfc(struct net_device *dev,			\
 		nfc->data = rings(dev);					\
 		return 0;						\
 	}								\
-	if (nfc->cmd != ETHTOOL_GRXFH || !dev->ethtool_ops->set_rxnfc)	\
+	if (nfc->cmd != ETHTOOL_GRXFH)					\
+		return rget(dev, nfc, rules);				\
+	if (!dev->ethtool_ops->set_rxnfc)				\
 		return -EOPNOTSUPP;					\
 	err = get(dev, &f);						\
 	if (!err)							\
@@ -263,14 +274,15 @@ static int ceth_set_rxnfc(struct net_device *dev,			\
 	};								\
 									\
 	if (nfc->cmd != ETHTOOL_SRXFH)					\
-		return -EOPNOTSUPP;					\
+		return rset(dev, nfc);					\
 	return set(dev, &f, NULL);					\
 }									\
 									\
-static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields)	\
+static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields,	\
+			       bool rules)				\
 {									\
 	ops->get_rxnfc = ceth_get_rxnfc;				\
-	if (fields)							\
+	if (fields || rules)						\
 		ops->set_rxnfc = ceth_set_rxnfc;			\
 }
 #endif

@@ -82,6 +82,8 @@ struct ceth_health {
  * @rss: receive steering in force
  * @rss_user: the user has set the indirection table: it is kept when the
  *	number of queues changes
+ * @rules: steering rules, max_rules of them, or NULL
+ * @n_rules: those in use
  * @coal: moderation wanted for all pairs
  * @dim: adaptive moderation of receive wanted
  * @hdr_split: headers of received packets apart, if the device can
@@ -120,6 +122,8 @@ struct ceth_dev {
 	u32 features;
 	struct ceth_rss rss;
 	bool rss_user;
+	struct ceth_rule_slot *rules;
+	u32 n_rules;
 	struct ceth_coalesce coal;
 	bool dim;
 	bool hdr_split;
@@ -242,6 +246,14 @@ int ceth_coalesce_apply(struct ceth_dev *cdev);
 int ceth_coalesce_apply_pair(struct ceth_pair *pair);
 void ceth_dim_init(struct ceth_pair *pair);
 void ceth_dim_stop(struct ceth_pair *pair);
+
+/* ntuple.c */
+int ceth_get_rules(struct net_device *dev, struct ethtool_rxnfc *nfc,
+		   u32 *locs);
+int ceth_set_rules(struct net_device *dev, struct ethtool_rxnfc *nfc);
+int ceth_rules_apply(struct ceth_dev *cdev);
+bool ceth_rules_use(const struct ceth_dev *cdev, u16 from);
+int ceth_rules_alloc(struct ceth_dev *cdev);
 
 /* devlink.c */
 extern const char * const ceth_fault_names[CETH_FAULT_NUM];

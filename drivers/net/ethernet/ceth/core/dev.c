@@ -133,6 +133,9 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 		return false;
 	if (caps->coalesce && !ops->set_coalesce)
 		return false;
+	if ((caps->caps & CETH_CAP_NTUPLE) &&
+	    (!ops->set_rule || !caps->max_rules))
+		return false;
 	if ((caps->caps & CETH_CAP_TX_RATE) && !ops->set_tx_rate)
 		return false;
 	if ((caps->caps & CETH_CAP_CLOCK) &&
@@ -207,6 +210,9 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	else
 		eth_hw_addr_random(netdev);
 
+	err = ceth_rules_alloc(cdev);
+	if (err)
+		goto err_pairs;
 	ceth_netdev_ops_init(cdev);
 	ceth_ethtool_init(cdev);
 	ceth_rss_default(cdev);
@@ -217,6 +223,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	return cdev;
 
 err_pairs:
+	kvfree(cdev->rules);
 	kvfree(cdev->pairs);
 err_wq:
 	destroy_workqueue(cdev->wq);
@@ -281,6 +288,7 @@ void ceth_destroy(struct ceth_dev *cdev)
 	/* Nothing queues work any more; a fault of the last moment may have. */
 	destroy_workqueue(cdev->wq);
 	ceth_devlink_destroy(cdev);
+	kvfree(cdev->rules);
 	kvfree(cdev->pairs);
 	free_netdev(cdev->netdev);
 }

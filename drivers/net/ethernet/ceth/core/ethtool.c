@@ -194,6 +194,11 @@ static int ceth_channels_check(struct ceth_dev *cdev,
 				       cdev->caps.max_pairs, n);
 		return -EINVAL;
 	}
+	if (ceth_rules_use(cdev, n)) {
+		NL_SET_ERR_MSG_FMT_MOD(extack, "a rule steers to a queue beyond %u: ethtool -N delete",
+				       n - 1);
+		return -EBUSY;
+	}
 	for (i = 0; cdev->rss_user && i < cdev->caps.rss_indir_len; i++) {
 		if (cdev->rss.indir[i] < n)
 			continue;

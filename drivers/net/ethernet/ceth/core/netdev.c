@@ -221,6 +221,8 @@ void ceth_netdev_ops_init(struct ceth_dev *cdev)
 		dev->hw_features |= NETIF_F_SG;
 		net |= NETIF_F_SG;
 	}
+	if (ceth_has(cdev, CETH_CAP_NTUPLE))
+		net |= NETIF_F_NTUPLE;
 	/* Tags stay in received frames unless the user wants otherwise. */
 	dev->features = (net | NETIF_F_HIGHDMA) & ~NETIF_F_HW_VLAN_CTAG_RX;
 	dev->vlan_features = dev->features & ~CETH_NETIF_F_VLAN;

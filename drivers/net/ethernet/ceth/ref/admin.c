@@ -268,3 +268,27 @@ int cref_clock_set(void *priv, const struct ceth_clock *change)
 	cmd.clock.time = cpu_to_le64(time);
 	return cref_command(priv, &cmd);
 }
+
+int cref_set_rule(void *priv, u16 loc, const struct ceth_rule *rule)
+{
+	struct refnic_cmd cmd = {
+		.op		= cpu_to_le16(REFNIC_OP_RULE),
+		.rule.loc	= cpu_to_le16(loc),
+	};
+	struct refnic_cmd_rule *c = &cmd.rule;
+
+	if (rule) {
+		/* The core's fields are the device's. */
+		c->fields = cpu_to_le16(rule->fields);
+		c->flags = REFNIC_RULE_ON | (rule->v6 ? REFNIC_RULE_V6 : 0);
+		c->proto = rule->proto;
+		c->index = cpu_to_le16(rule->queue);
+		memcpy(c->saddr, rule->saddr, sizeof(c->saddr));
+		memcpy(c->daddr, rule->daddr, sizeof(c->daddr));
+		c->sport = rule->sport;
+		c->dport = rule->dport;
+		memcpy(c->dmac, rule->dmac, sizeof(c->dmac));
+		c->vid = cpu_to_le16(rule->vid);
+	}
+	return cref_command(priv, &cmd);
+}

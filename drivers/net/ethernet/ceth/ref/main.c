@@ -20,7 +20,7 @@
 			 REFNIC_F_USO | REFNIC_F_RSS | REFNIC_F_VLAN_FILTER | \
 			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
 			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
-			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK)
+			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES)
 
 /* What a feature means to the core */
 static const struct {
@@ -40,6 +40,7 @@ static const struct {
 	{ REFNIC_F_SCATTER, CETH_CAP_MULTI_BUF, 0, 0 },
 	{ REFNIC_F_HDR_SPLIT, 0, CETH_F_HDR_SPLIT, 0 },
 	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_RX_VLAN | CETH_F_TX_VLAN, 0 },
+	{ REFNIC_F_RULES, CETH_CAP_NTUPLE, 0, 0 },
 	{ REFNIC_F_TX_RATE, CETH_CAP_TX_RATE, 0, 0 },
 	{ REFNIC_F_CLOCK, CETH_CAP_CLOCK, CETH_F_RX_TIME, 0 },
 };
@@ -257,6 +258,7 @@ static const struct ceth_ops cref_ops = {
 	.vlan_add	= cref_vlan_add,
 	.vlan_del	= cref_vlan_del,
 	.set_rss	= cref_set_rss,
+	.set_rule	= cref_set_rule,
 	.set_coalesce	= cref_set_coalesce,
 	.set_tx_rate	= cref_set_tx_rate,
 	.clock_read	= cref_clock_read,
@@ -327,6 +329,7 @@ static void cref_read_caps(struct cref *v)
 	caps->hash_types = refnic_read(rdev, REFNIC_REG_HASH) &
 			   (CETH_HASH_L4V4 | CETH_HASH_L4V6 |
 			    CETH_HASH_IPV4 | CETH_HASH_IPV6);
+	caps->max_rules = refnic_read(rdev, REFNIC_REG_RULES);
 	caps->coal_max_usecs = refnic_read(rdev, REFNIC_REG_COAL_USECS);
 	caps->coal_max_frames = refnic_read(rdev, REFNIC_REG_COAL_FRAMES);
 	v->filters = min(refnic_read(rdev, REFNIC_REG_FILTERS),

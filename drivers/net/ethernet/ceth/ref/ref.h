@@ -100,6 +100,7 @@ int cref_set_rx_mode(void *priv, const struct ceth_rx_mode *mode);
 int cref_vlan_add(void *priv, u16 vid);
 int cref_vlan_del(void *priv, u16 vid);
 int cref_set_rss(void *priv, const struct ceth_rss *rss);
+int cref_set_rule(void *priv, u16 loc, const struct ceth_rule *rule);
 int cref_set_tx_rate(struct ceth_txq *txq, u32 mbps);
 int cref_clock_set(void *priv, const struct ceth_clock *change);
 int cref_set_coalesce(void *priv, u16 pair, const struct ceth_coalesce *coal);

@@ -285,6 +285,39 @@ static enum refnic_code refhw_vlan(struct refhw *hw, u16 vid, bool on)
 	return REFNIC_OK;
 }
 
+static void refhw_rule_set(struct refhw *hw, u32 loc,
+			   struct refnic_cmd_rule *rule)
+{
+	struct refnic_cmd_rule *old;
+
+	old = rcu_dereference_protected(hw->rules[loc], true);
+	rcu_assign_pointer(hw->rules[loc], rule);
+	if (!old)
+		return;
+	synchronize_srcu(&refhw_srcu);
+	kfree(old);
+}
+
+static enum refnic_code refhw_rule_cmd(struct refhw *hw,
+				       const struct refnic_cmd_rule *c)
+{
+	u32 loc = le16_to_cpu(c->loc), index = le16_to_cpu(c->index);
+	struct refnic_cmd_rule *rule = NULL;
+
+	if (!(hw->feat & REFNIC_F_RULES))
+		return REFNIC_ERR_OP;
+	if (loc >= REFHW_RULES ||
+	    (index >= hw->rdev.n_irqs - 1 && index != REFNIC_RULE_DROP))
+		return REFNIC_ERR_ARG;
+	if (c->flags & REFNIC_RULE_ON) {
+		rule = kmemdup(c, sizeof(*c), GFP_KERNEL);
+		if (!rule)
+			return REFNIC_ERR_MEMORY;
+	}
+	refhw_rule_set(hw, loc, rule);
+	return REFNIC_OK;
+}
+
 static enum refnic_code refhw_tx_rate(struct refhw *hw,
 				      const struct refnic_cmd_rate *c)
 {
@@ -326,6 +359,8 @@ static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
 		return refhw_coalesce(hw, &c->coalesce);
 	case REFNIC_OP_STATS:
 		return refhw_stats(hw, &c->stats);
+	case REFNIC_OP_RULE:
+		return refhw_rule_cmd(hw, &c->rule);
 	case REFNIC_OP_TX_RATE:
 		return refhw_tx_rate(hw, &c->rate);
 	case REFNIC_OP_CLOCK:
@@ -378,8 +413,12 @@ void refhw_admin(struct refhw *hw)
 /* Settings as after power on. No queue is left. */
 void refhw_forget(struct refhw *hw)
 {
+	u32 i;
+
 	refhw_filter_set(hw, NULL);
 	refhw_rss_set(hw, NULL);
+	for (i = 0; i < REFHW_RULES; i++)
+		refhw_rule_set(hw, i, NULL);
 	ether_addr_copy(hw->mac, hw->port->mac);
 	bitmap_zero(hw->vlans, VLAN_N_VID);
 	hw->offloads = 0;

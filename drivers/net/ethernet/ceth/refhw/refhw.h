@@ -40,6 +40,7 @@
 #define REFHW_KEY_LEN		40
 #define REFHW_INDIR_LEN		128
 #define REFHW_FILTERS		64
+#define REFHW_RULES		64
 #define REFHW_SPEED		100000
 /* A doorbell for each; numbers are not used again soon. */
 #define REFHW_QIDS		1024
@@ -52,7 +53,7 @@
 			 REFNIC_F_USO | REFNIC_F_RSS | REFNIC_F_VLAN_FILTER | \
 			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
 			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
-			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK)
+			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES)
 
 /**
  * struct refhw_iov - a piece of a frame
@@ -279,6 +280,7 @@ struct refhw_clock {
  * @offloads: REFNIC_OFF_*
  * @vlans: let through
  * @filter: receive filter; replaced as a whole
+ * @rules: by location; each replaced as a whole
  * @rss: steering; replaced as a whole
  * @vecs: vectors
  * @domain: their interrupts
@@ -312,6 +314,7 @@ struct refhw {
 	u32 offloads;
 	DECLARE_BITMAP(vlans, VLAN_N_VID);
 	struct refhw_filter __rcu *filter;
+	struct refnic_cmd_rule __rcu *rules[REFHW_RULES];
 	struct refhw_rss __rcu *rss;
 	struct refhw_vec *vecs;
 	struct irq_domain *domain;
@@ -521,6 +524,8 @@ void refhw_frame_slice(struct refhw_frame *to, const struct refhw_frame *f,
 bool refhw_filtered(struct refhw *hw, const struct refhw_frame *f);
 u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
 	       u64 *info);
+const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
+					 const struct refhw_frame *f);
 void refhw_rss_prepare(struct refhw_rss *rss);
 
 /* rx.c */

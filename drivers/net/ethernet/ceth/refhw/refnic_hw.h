@@ -9,6 +9,7 @@
 #define _REFNIC_HW_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/types.h>
 
 /* Identity and capabilities */
@@ -35,6 +36,7 @@
 #define REFNIC_F_VLAN_OFFLOAD	BIT_ULL(9)
 #define REFNIC_F_TX_RATE	BIT_ULL(10)
 #define REFNIC_F_CLOCK		BIT_ULL(11)
+#define REFNIC_F_RULES		BIT_ULL(12)
 
 /* Operation */
 #define REFNIC_REG_CONTROL	0x018
@@ -92,6 +94,7 @@ enum refnic_health {
 #define REFNIC_REG_MAC_LO	0x058		/* bytes 0 to 3 */
 #define REFNIC_REG_MAC_HI	0x05c		/* bytes 4 and 5 */
 #define REFNIC_REG_FILTERS	0x060
+#define REFNIC_REG_RULES	0x070
 #define REFNIC_REG_STARVED	0x064		/* steering index */
 
 /* Clock: reading the low word holds the high word for the next reading */
@@ -126,6 +129,7 @@ enum refnic_op {
 	REFNIC_OP_STATS		= 10,
 	REFNIC_OP_TX_RATE	= 11,
 	REFNIC_OP_CLOCK		= 12,
+	REFNIC_OP_RULE		= 13,
 };
 
 /* &refnic_cmd.status */
@@ -197,6 +201,31 @@ struct refnic_cmd_clock {
 	__le64 time;			/* ns */
 };
 
+/* Addresses and ports are in network order. */
+struct refnic_cmd_rule {
+	__le16 loc;
+	__le16 fields;			/* 0: every frame matches */
+#define REFNIC_RULE_PROTO	BIT(0)	/* version, protocol */
+#define REFNIC_RULE_SADDR	BIT(1)
+#define REFNIC_RULE_DADDR	BIT(2)
+#define REFNIC_RULE_SPORT	BIT(3)
+#define REFNIC_RULE_DPORT	BIT(4)
+#define REFNIC_RULE_DMAC	BIT(5)
+#define REFNIC_RULE_VLAN	BIT(6)
+	u8 flags;
+#define REFNIC_RULE_ON		BIT(0)	/* there is a rule */
+#define REFNIC_RULE_V6		BIT(1)
+	u8 proto;			/* 0: any */
+	__le16 index;
+#define REFNIC_RULE_DROP	0xffff
+	u8 saddr[16];
+	u8 daddr[16];
+	__be16 sport;
+	__be16 dport;
+	u8 dmac[6];
+	__le16 vid;
+};
+
 struct refnic_cmd_stats {
 	__le64 addr;
 	__le32 len;
@@ -226,10 +255,13 @@ struct refnic_cmd {
 		struct refnic_cmd_coalesce coalesce;
 		struct refnic_cmd_rate rate;
 		struct refnic_cmd_clock clock;
+		struct refnic_cmd_rule rule;
 		struct refnic_cmd_stats stats;
 		u8 args[56];
 	};
 };
+
+static_assert(sizeof(struct refnic_cmd) == 64);
 
 /* Counters of the port, in this order */
 struct refnic_stats {

@@ -176,6 +176,7 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 {
 	u32 len = f->len, hash = 0, index = 0;
+	const struct refnic_cmd_rule *rule;
 	const struct refhw_rss *rss;
 	struct refhw_queue *q;
 	u64 info = 0;
@@ -202,6 +203,14 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 			rss->indir[hash % REFHW_INDIR_LEN] : rss->other;
 		if (!(READ_ONCE(hw->offloads) & REFNIC_OFF_RX_HASH))
 			info = 0;
+	}
+	rule = hw->feat & REFNIC_F_RULES ? refhw_rule(hw, f) : NULL;
+	if (rule) {
+		index = le16_to_cpu(rule->index);
+		if (index == REFNIC_RULE_DROP) {
+			refhw_count(hw, REFHW_RX_FILTERED, 1);
+			return;
+		}
 	}
 	if (READ_ONCE(hw->offloads) & REFNIC_OFF_RX_CSUM) {
 		sum = refhw_frame_verify(f);

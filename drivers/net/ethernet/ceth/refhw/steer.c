@@ -73,6 +73,62 @@ void refhw_rss_prepare(struct refhw_rss *rss)
 	}
 }
 
+static bool refhw_rule_ip(const struct refnic_cmd_rule *r,
+			  const struct refhw_frame *f, u16 fields)
+{
+	u32 addr = f->v6 ? offsetof(struct ipv6hdr, saddr) :
+			   offsetof(struct iphdr, saddr);
+	u32 len = f->v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+	const u8 *ip = f->hdr + f->l3 + addr;
+
+	if (!f->l3 || f->v6 != !!(r->flags & REFNIC_RULE_V6))
+		return false;
+	if ((fields & REFNIC_RULE_PROTO) && r->proto && r->proto != f->proto)
+		return false;
+	if ((fields & REFNIC_RULE_SADDR) && memcmp(ip, r->saddr, len))
+		return false;
+	if ((fields & REFNIC_RULE_DADDR) && memcmp(ip + len, r->daddr, len))
+		return false;
+	if (!(fields & (REFNIC_RULE_SPORT | REFNIC_RULE_DPORT)))
+		return true;
+	if (!f->l4)
+		return false;
+	if ((fields & REFNIC_RULE_SPORT) &&
+	    memcmp(f->hdr + f->l4, &r->sport, sizeof(r->sport)))
+		return false;
+	return !(fields & REFNIC_RULE_DPORT) ||
+	       !memcmp(f->hdr + f->l4 + 2, &r->dport, sizeof(r->dport));
+}
+
+static bool refhw_rule_match(const struct refnic_cmd_rule *r,
+			     const struct refhw_frame *f)
+{
+	u16 fields = le16_to_cpu(r->fields);
+
+	if ((fields & REFNIC_RULE_DMAC) && memcmp(f->hdr, r->dmac, ETH_ALEN))
+		return false;
+	if ((fields & REFNIC_RULE_VLAN) &&
+	    (!f->vlan || f->vid != le16_to_cpu(r->vid)))
+		return false;
+	return !(fields & ~(REFNIC_RULE_DMAC | REFNIC_RULE_VLAN)) ||
+	       refhw_rule_ip(r, f, fields);
+}
+
+/* The rule for a frame: the first one that matches */
+const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
+					 const struct refhw_frame *f)
+{
+	const struct refnic_cmd_rule *r;
+	u32 i;
+
+	for (i = 0; i < REFHW_RULES; i++) {
+		r = srcu_dereference(hw->rules[i], &refhw_srcu);
+		if (r && refhw_rule_match(r, f))
+			return r;
+	}
+	return NULL;
+}
+
 static u32 refhw_toeplitz(const struct refhw_rss *rss, const u8 *in, u32 len,
 			  u32 at)
 {
