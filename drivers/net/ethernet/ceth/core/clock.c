@@ -4,6 +4,9 @@
 
 #include "core.h"
 
+/* As far as 32 bits of 2^-16 ppm go */
+#define CETH_CLOCK_MAX_PPB	32000000
+
 static struct ceth_dev *ceth_clock_dev(struct ptp_clock_info *info)
 {
 	return container_of(info, struct ceth_dev, clock_info);
@@ -143,7 +146,7 @@ void ceth_clock_ops_init(struct ceth_dev *cdev)
 	cdev->ndo.ndo_hwtstamp_set = ceth_hwtstamp_set;
 	info->owner = THIS_MODULE;
 	strscpy(info->name, cdev->caps.driver, sizeof(info->name));
-	info->max_adj = 100000000;
+	info->max_adj = CETH_CLOCK_MAX_PPB;
 	info->gettimex64 = ceth_clock_gettimex;
 	info->settime64 = ceth_clock_settime;
 	info->adjtime = ceth_clock_adjtime;

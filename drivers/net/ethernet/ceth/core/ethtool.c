@@ -5,6 +5,7 @@
  * missing here is missing for the user too, instead of failing when used.
  */
 #include <linux/bpf.h>
+#include <linux/ethtool_netlink.h>
 #include <linux/log2.h>
 
 #include "core.h"
@@ -195,8 +196,7 @@ static int ceth_channels_check(struct ceth_dev *cdev,
 		return -EINVAL;
 	}
 	if (ceth_rules_use(cdev, n)) {
-		NL_SET_ERR_MSG_FMT_MOD(extack, "a rule steers to a queue beyond %u: ethtool -N delete",
-				       n - 1);
+		NL_SET_ERR_MSG_MOD(extack, "a rule steers to a queue that goes: ethtool -N");
 		return -EBUSY;
 	}
 	for (i = 0; cdev->rss_user && i < cdev->caps.rss_indir_len; i++) {

@@ -150,7 +150,6 @@ struct refhw_vec {
  * @mask: size - 1
  * @buf_len: bytes of a receive buffer
  * @stuck: makes as if it worked, and does not
- * @last: id that was completed last
  * @tail: doorbell
  * @head: next descriptor
  * @done: next completion
@@ -180,7 +179,6 @@ struct refhw_queue {
 	u32 mask;
 	u32 buf_len;
 	bool stuck;
-	u16 last;
 	u32 tail;
 	u32 head;
 	u32 done;

@@ -63,27 +63,34 @@ static bool refhw_rx_wait(struct refhw_queue *q, u32 n)
 static bool refhw_rx_wrong(struct refhw_queue *q, u64 *word, bool first)
 {
 	struct refhw_port *port = q->hw->port;
-	u64 id = FIELD_GET(REFNIC_RXC_ID, *word);
-
 	if (refhw_fault(port, REFHW_FAULT_RX_LOST))
 		return false;
 	if (refhw_fault(port, REFHW_FAULT_RX_ID))
 		*word |= REFNIC_RXC_ID;
-	else if (refhw_fault(port, REFHW_FAULT_RX_DUP))
-		*word = (*word & ~REFNIC_RXC_ID) | q->last;
 	if (refhw_fault(port, REFHW_FAULT_RX_LEN))
 		*word |= REFNIC_RXC_LEN;
 	else if (refhw_fault(port, REFHW_FAULT_RX_EMPTY))
 		*word &= ~REFNIC_RXC_LEN;
 	if (first && refhw_fault(port, REFHW_FAULT_RX_CHAIN))
 		*word |= REFNIC_RXC_BUFS;
-	q->last = id;
 	return true;
 }
 
-/* Completions of a frame in the buffers @ids. The first word of each is the
- * last to be written: its phase says that all is there.
+/* The first word of a completion is the last to be written: its phase says
+ * that all is there, also the frame itself.
  */
+static void refhw_rx_write(struct refhw_queue *q, u64 word)
+{
+	struct refnic_rx_cmpl *ring = q->cmpl;
+
+	if (!((q->done >> q->order) & 1))
+		word |= REFNIC_RXC_PHASE;
+	smp_wmb(); /* as said */
+	WRITE_ONCE(ring[q->done & q->mask].info, cpu_to_le64(word));
+	q->done++;
+}
+
+/* Completions of a frame in the buffers @ids */
 static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f,
 			      const u16 *ids, u32 n, u32 first, u64 info,
 			      u32 hash)
@@ -108,12 +115,9 @@ static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f
 		if (unlikely(READ_ONCE(q->hw->port->faults.on)) &&
 		    !refhw_rx_wrong(q, &word, !i))
 			continue;
-		if (!((q->done >> q->order) & 1))
-			word |= REFNIC_RXC_PHASE;
-		/* Also the frame itself */
-		smp_wmb();
-		WRITE_ONCE(c->info, cpu_to_le64(word));
-		q->done++;
+		refhw_rx_write(q, word);
+		if (refhw_fault(q->hw->port, REFHW_FAULT_RX_DUP))
+			refhw_rx_write(q, word);
 	}
 }
 

@@ -212,6 +212,18 @@ static bool refhw_tx_packet(struct refhw_queue *q, u64 o)
 	return true;
 }
 
+static void refhw_tx_write(struct refhw_queue *q, u64 word)
+{
+	struct refnic_tx_cmpl *ring = q->cmpl;
+
+	if (!((q->done >> q->order) & 1))
+		word |= REFNIC_TXC_PHASE;
+	/* The driver may reuse what was read, once it sees this. */
+	smp_mb();
+	WRITE_ONCE(ring[q->done & q->mask].info, cpu_to_le64(word));
+	q->done++;
+}
+
 static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
 {
 	struct refnic_tx_cmpl *ring = q->cmpl, *c = &ring[q->done & q->mask];
@@ -222,23 +234,17 @@ static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
 		word |= REFNIC_TXC_ERROR;
 		refhw_count(q->hw, REFHW_TX_ERROR, 1);
 	}
-	if (!((q->done >> q->order) & 1))
-		word |= REFNIC_TXC_PHASE;
-	if (refhw_fault(port, REFHW_FAULT_TX_LOST))
-		return;
-	if (refhw_fault(port, REFHW_FAULT_TX_ID))
-		word |= REFNIC_TXC_ID;
-	else if (refhw_fault(port, REFHW_FAULT_TX_DUP))
-		word = (word & ~REFNIC_TXC_ID) | q->last;
-	q->last = id;
 	if (q->extra & REFNIC_TXE_TIME && q->hw->feat & REFNIC_F_CLOCK) {
 		c->time = cpu_to_le64(refhw_time(q->hw));
 		word |= REFNIC_TXC_TIME;
 	}
-	/* The driver may reuse what was read, once it sees this. */
-	smp_mb();
-	WRITE_ONCE(c->info, cpu_to_le64(word));
-	q->done++;
+	if (refhw_fault(port, REFHW_FAULT_TX_LOST))
+		return;
+	if (refhw_fault(port, REFHW_FAULT_TX_ID))
+		word |= REFNIC_TXC_ID;
+	refhw_tx_write(q, word);
+	if (refhw_fault(port, REFHW_FAULT_TX_DUP))
+		refhw_tx_write(q, word);
 	refhw_vec_event(q->vec, true);
 }
 

@@ -117,13 +117,13 @@ def test_clock(env: Env) -> None:
     clock.adjust(modes=ADJ_SETOFFSET | ADJ_NANO, sec=5000, nsec=7)
     check(clock.now >= now + 5000_000_000_007, "moved by 5000 s, and it is not")
     other = Clock(env.peer)
-    clock.adjust(modes=ADJ_FREQUENCY, freq=90_000_000 << 10)
+    clock.adjust(modes=ADJ_FREQUENCY, freq=30_000 << 16)
     env.later(lambda: clock.adjust(modes=ADJ_FREQUENCY, freq=0))
     a, b = clock.now, other.now
-    wait_for(lambda: other.now - b > 200_000_000, "time to pass")
-    # Read the slower one first and last: what reading takes is in its favour.
+    wait_for(lambda: other.now - b > 3_000_000_000, "time to pass")
     ours, theirs = clock.now - a, other.now - b
     say(f"{ours} ns against {theirs} ns")
+    check(1.02 < ours / theirs < 1.04, f"3 % faster: {ours / theirs:.4f}")
     clock.set(time.time_ns())
     clock.adjust(modes=ADJ_FREQUENCY, freq=0)
 
@@ -192,10 +192,15 @@ def test_tx_rate(env: Env) -> None:
 
     def arrivals(n: int) -> list[int]:
         with timed_socket(env.peer, RX_HARDWARE) as rx, timed_socket(env.dut, 0) as tx:
-            rx.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
-            for _ in range(n):
+            rx.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+            # A queue would be one to manage: fq_codel drops what waits.
+            tx.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+            times = []
+            for i in range(n):
                 tx.sendto(bytes(1400), rx.getsockname())
-            return [stamp(rx.recvmsg(2000, 512)[1]) for _ in range(n)]
+                if i >= 8:
+                    times.append(stamp(rx.recvmsg(2000, 512)[1]))
+            return times + [stamp(rx.recvmsg(2000, 512)[1]) for _ in range(8)]
 
     for change in ("", "ethtool -G {} tx 256", "ethtool -G {} tx 1024"):
         if change:
