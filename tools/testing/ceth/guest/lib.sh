@@ -15,10 +15,12 @@ fi
 CETH_KO=${CETH_KO:-/ceth-ko}
 # In the order that they depend on each other; those that are not built yet
 # are skipped.
-CETH_MODULES=${CETH_MODULES:-ceth ceth_refhw ceth_ref ceth_virtio ceth_igb}
+CETH_MODULES=${CETH_MODULES:-ceth ceth_virtio ceth_igb}
 
-# The reference NIC has as many ports as the tests want.
+# The reference NIC makes interfaces of its own: only for those who want them, and
+# with as many ports.
 if [[ ${DUT0_MODEL:-} = refnic ]]; then
+	CETH_MODULES="ceth ceth_refhw ceth_ref"
 	# shellcheck disable=SC2034 # load_ceth puts the name together
 	ceth_refhw_params="ports=$(wc -w <<< "$CETH_NICS") queues=$DUT0_QUEUES"
 fi

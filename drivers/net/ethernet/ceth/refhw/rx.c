@@ -63,6 +63,7 @@ static bool refhw_rx_wait(struct refhw_queue *q, u32 n)
 static bool refhw_rx_wrong(struct refhw_queue *q, u64 *word, bool first)
 {
 	struct refhw_port *port = q->hw->port;
+
 	if (refhw_fault(port, REFHW_FAULT_RX_LOST))
 		return false;
 	if (refhw_fault(port, REFHW_FAULT_RX_ID))

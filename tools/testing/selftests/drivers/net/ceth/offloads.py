@@ -22,9 +22,10 @@ from cethtest import tcp
 from cethtest.bpf import PASS, Bpf
 from cethtest.env import End, Env
 from cethtest.flow import Both, steady
+from cethtest.pci import Function
 from cethtest.stats import Snapshot, at_rest
 from cethtest.tap import cases, main, say
-from cethtest.tool import Skip, check, equal, in_ns, run, run_json, wait_for, write
+from cethtest.tool import Skip, check, equal, in_ns, read, run, run_json, wait_for, write
 
 SIOCSHWTSTAMP = 0x89b0
 SO_TIMESTAMPING = 37
@@ -348,8 +349,9 @@ def test_rules_refused(env: Env) -> None:
     most = env.channel_limits()[0]
     if not rules.add(f"tcp4 dst-port 80 action {most - 1} loc 0"):
         raise Skip("the device has no steering rules")
-    for words in ("udp4 dst-port 0x1000 m 0x0fff action 1 loc 2", "udp4 dst-port 1 action 99 loc 2",
-                  "udp4 dst-port 1 action 1 loc 99999", "sctp4 dst-port 1 action 1 loc 2"):
+    for words in ("udp4 dst-port 0x1000 m 0x0fff action 1 loc 2",
+                  "udp4 dst-port 1 action 99 loc 2", "udp4 dst-port 1 action 1 loc 99999",
+                  "sctp4 dst-port 1 action 1 loc 2"):
         check(not rules.add(words), f"not refused: {words}")
     equal(rules.locations(), [0], "rules afterwards")
     done = run(f"ethtool -L {env.dut.ifname} combined 1", ok=False)
@@ -357,6 +359,42 @@ def test_rules_refused(env: Env) -> None:
     equal(env.channel_limits()[0], most, "channels")
 
 
+def test_revisions(env: Env) -> None:
+    """Older and newer hardware: what it has is offered, and it works."""
+    function = Function(env)
+    port = Path("/sys/kernel/config/refnic") / env.pci
+    if not (port / "caps").exists():
+        raise Skip("the device has one revision")
+    caps = int(read(port / "caps"), 0)
+    bits = [bit for bit in range(64) if caps >> bit & 1]
+
+    def swap(value: int) -> None:
+        write(port / "power", 0)
+        write(port / "caps", value)
+        with function.no_autoprobe():
+            write(port / "power", 1)
+        function.bind()
+        env.ready()
+
+    env.later(lambda: swap(caps))
+    # The base set; all of the next revision; each capability missing or alone.
+    for value in [0, caps | 1 << 63, *(caps & ~(1 << bit) for bit in bits),
+                  *(1 << bit for bit in bits)]:
+        swap(value)
+        state = run_json(f"ethtool --json -k {env.dut.ifname}")[0]
+        for bit, names in ((0, ("rx-checksumming",)), (1, ("tx-checksum-ip-generic",)),
+                           (4, ("receive-hashing",)), (9, ("tx-vlan-offload",))):
+            for name in names:
+                equal(not state[name]["fixed"], bool(value >> bit & 1),
+                      f"caps {value:#x}: {name} can be switched")
+        table = run(f"ethtool -x {env.dut.ifname}", ok=False).stdout
+        equal(" 0: " in table, bool(value >> 4 & 1), f"caps {value:#x}: indirection table")
+        steady(env.dut, env.peer, f"caps {value:#x}")
+        if value in (0, caps | 1 << 63, caps & ~2):
+            tcp.transfer(env.dut, env.peer, 1 << 18, what=f"caps {value:#x}")
+            tcp.transfer(env.peer, env.dut, 1 << 18, what=f"caps {value:#x}")
+
+
 if __name__ == "__main__":
     main(cases(test_clock, test_rx_time, test_tx_time, test_tx_rate, test_vlan, test_data_split,
-               test_rules, test_rules_refused))
+               test_rules, test_rules_refused, test_revisions))
