@@ -59,6 +59,12 @@ struct seq_file;
  * @CETH_CAP_LINK: link state is reported (get_link, ceth_link_changed()).
  *	Without it the link is always up while the device is.
  * @CETH_CAP_COALESCE_QUEUE: set_coalesce distinguishes queues.
+ * @CETH_CAP_TX_RATE: the rate of a transmit queue can be limited
+ *	(set_tx_rate).
+ * @CETH_CAP_CLOCK: there is a clock (clock_read, clock_set), and packets get
+ *	its time: received ones with CETH_F_RX_TIME, those to send that ask for
+ *	it (&ceth_dp_ops.tx_time).
+ * @CETH_CAP_NTUPLE: frames can be steered by rules (set_rule).
  * @CETH_CAP_PHYS_ADDR: the device reads and writes physical memory by its
  *	address, whatever stands between bus and memory for others: what is
  *	sent needs no DMA mapping.
@@ -71,7 +77,10 @@ enum ceth_cap {
 	CETH_CAP_SET_MAC		= BIT(4),
 	CETH_CAP_LINK			= BIT(5),
 	CETH_CAP_COALESCE_QUEUE		= BIT(6),
-	CETH_CAP_PHYS_ADDR		= BIT(7),
+	CETH_CAP_TX_RATE		= BIT(7),
+	CETH_CAP_CLOCK			= BIT(8),
+	CETH_CAP_NTUPLE			= BIT(9),
+	CETH_CAP_PHYS_ADDR		= BIT(10),
 };
 
 /**
@@ -87,6 +96,13 @@ enum ceth_cap {
  * @CETH_F_HW_GRO: received TCP segments may be coalesced.
  * @CETH_F_RX_HASH: a flow hash comes with each packet.
  * @CETH_F_VLAN_FILTER: vlan_add and vlan_del.
+ * @CETH_F_RX_VLAN: the tag of received frames is taken off
+ *	(&ceth_rx_meta.vlan_tci).
+ * @CETH_F_TX_VLAN: a tag is put into a packet (&ceth_tx_meta.vlan_tci).
+ * @CETH_F_HDR_SPLIT: the headers of received TCP packets have a buffer of
+ *	their own, before those of the data; needs CETH_CAP_MULTI_BUF.
+ * @CETH_F_RX_TIME: the time of arrival comes with each frame; needs
+ *	CETH_CAP_CLOCK.
  */
 enum ceth_feature {
 	CETH_F_RX_CSUM			= BIT(0),
@@ -98,6 +114,10 @@ enum ceth_feature {
 	CETH_F_HW_GRO			= BIT(6),
 	CETH_F_RX_HASH			= BIT(7),
 	CETH_F_VLAN_FILTER		= BIT(8),
+	CETH_F_RX_VLAN			= BIT(9),
+	CETH_F_TX_VLAN			= BIT(10),
+	CETH_F_HDR_SPLIT		= BIT(11),
+	CETH_F_RX_TIME			= BIT(12),
 };
 
 /**
@@ -166,6 +186,7 @@ struct ceth_ring_limits {
  * @rss_key_len: bytes of the RSS key
  * @rss_indir_len: entries of the indirection table, a power of two
  * @hash_types: bits of &enum ceth_hash_type the device can compute
+ * @max_rules: steering rules; with CETH_CAP_NTUPLE
  * @coalesce: bits of &enum ceth_coal_cap
  * @coal_max_usecs: longest interrupt delay
  * @coal_max_frames: most frames an interrupt can be delayed by
@@ -190,6 +211,7 @@ struct ceth_caps {
 	u16 rss_key_len;
 	u16 rss_indir_len;
 	u32 hash_types;
+	u16 max_rules;
 	u32 coalesce;
 	u32 coal_max_usecs;
 	u32 coal_max_frames;
@@ -232,6 +254,55 @@ struct ceth_rss {
 };
 
 /**
+ * enum ceth_rule_field - what a rule looks at, bits of &ceth_rule.fields
+ * @CETH_RULE_PROTO: IP version and protocol
+ * @CETH_RULE_SADDR: source address
+ * @CETH_RULE_DADDR: destination address
+ * @CETH_RULE_SPORT: source port
+ * @CETH_RULE_DPORT: destination port
+ * @CETH_RULE_DMAC: destination MAC address
+ * @CETH_RULE_VLAN: VLAN
+ */
+enum ceth_rule_field {
+	CETH_RULE_PROTO			= BIT(0),
+	CETH_RULE_SADDR			= BIT(1),
+	CETH_RULE_DADDR			= BIT(2),
+	CETH_RULE_SPORT			= BIT(3),
+	CETH_RULE_DPORT			= BIT(4),
+	CETH_RULE_DMAC			= BIT(5),
+	CETH_RULE_VLAN			= BIT(6),
+};
+
+/** &ceth_rule.queue of frames to throw away */
+#define CETH_RULE_DROP		U16_MAX
+
+/**
+ * struct ceth_rule - steering by exact match, before the hash
+ * @fields: what has to match; 0: every frame does
+ * @v6: version of IP
+ * @proto: protocol: IPPROTO_TCP, IPPROTO_UDP; 0: any
+ * @saddr: source address, of as many bytes as the version has
+ * @daddr: destination address
+ * @sport: source port
+ * @dport: destination port
+ * @dmac: destination MAC address
+ * @vid: VLAN
+ * @queue: where the frames go, or %CETH_RULE_DROP
+ */
+struct ceth_rule {
+	u32 fields;
+	bool v6;
+	u8 proto;
+	u8 saddr[16];
+	u8 daddr[16];
+	__be16 sport;
+	__be16 dport;
+	u8 dmac[ETH_ALEN];
+	u16 vid;
+	u16 queue;
+};
+
+/**
  * struct ceth_coalesce - interrupt moderation of one queue pair
  * @rx_usecs: longest delay of a receive interrupt, microseconds
  * @rx_frames: frames that end the delay
@@ -243,6 +314,24 @@ struct ceth_coalesce {
 	u32 rx_frames;
 	u32 tx_usecs;
 	u32 tx_frames;
+};
+
+/**
+ * struct ceth_clock - a change of the device's clock
+ * @set: to @time, at once
+ * @step: by @delta
+ * @adjust: to run at @scaled_ppm
+ * @time: ns
+ * @delta: ns
+ * @scaled_ppm: faster than by itself, in 2^-16 ppm
+ */
+struct ceth_clock {
+	bool set;
+	bool step;
+	bool adjust;
+	u64 time;
+	s64 delta;
+	long scaled_ppm;
 };
 
 /**
@@ -331,7 +420,8 @@ struct ceth_ops {
 	/**
 	 * @set_features: @on are the features wanted, @changed the difference
 	 *	to what is in force. Both are subsets of &ceth_caps.features.
-	 *	Only CETH_F_RX_CSUM, CETH_F_HW_GRO and CETH_F_RX_HASH come here:
+	 *	Only CETH_F_RX_CSUM, CETH_F_HW_GRO, CETH_F_RX_HASH,
+	 *	CETH_F_RX_VLAN, CETH_F_HDR_SPLIT and CETH_F_RX_TIME come here:
 	 *	transmit features are per packet.
 	 */
 	int (*set_features)(void *priv, u32 on, u32 changed);
@@ -346,12 +436,31 @@ struct ceth_ops {
 	/** @set_rss: hash key, types and indirection table, whole */
 	int (*set_rss)(void *priv, const struct ceth_rss *rss);
 	/**
+	 * @set_rule: the rule of location @loc, below &ceth_caps.max_rules;
+	 *	NULL: none. Of all that match, the one with the lowest location
+	 *	counts.
+	 */
+	int (*set_rule)(void *priv, u16 loc, const struct ceth_rule *rule);
+	/**
 	 * @set_coalesce: interrupt moderation of pair @pair; all pairs have
 	 *	the same without %CETH_CAP_COALESCE_QUEUE, and only pair 0 is
 	 *	passed
 	 */
 	int (*set_coalesce)(void *priv, u16 pair,
 			    const struct ceth_coalesce *coal);
+	/**
+	 * @set_tx_rate: limit what @txq sends to @mbps Mbit/s; 0: no limit,
+	 *	which is how a queue starts. Also called between txq_start and
+	 *	dev_run.
+	 */
+	int (*set_tx_rate)(struct ceth_txq *txq, u32 mbps);
+	/**
+	 * @clock_read: time of the device, ns. Process context; one at a time,
+	 *	but not under the configuration lock; also called while down.
+	 */
+	u64 (*clock_read)(void *priv);
+	/** @clock_set: change the clock; while the device is up */
+	int (*clock_set)(void *priv, const struct ceth_clock *change);
 	/**
 	 * @get_link: current state of the wire; also called while down. @link
 	 *	is all zero.
@@ -403,6 +512,7 @@ void ceth_shutdown(struct ceth_dev *cdev);
 void ceth_link_changed(struct ceth_dev *cdev);
 void ceth_announce(struct ceth_dev *cdev);
 void ceth_fault(struct ceth_dev *cdev, enum ceth_fault fault, u16 pair);
+void ceth_rx_starved(struct ceth_dev *cdev, u16 pair);
 void ceth_device_gone(struct ceth_dev *cdev);
 
 int ceth_pci_irqs(struct pci_dev *pdev, struct ceth_caps *caps);

@@ -11,6 +11,7 @@
 
 #include <linux/dim.h>
 #include <linux/ethtool.h>
+#include <linux/hrtimer.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <net/devlink.h>
@@ -31,6 +32,8 @@
 #define CETH_HAVE_GET_RX_RING_COUNT		1
 #define CETH_HAVE_NET_DIM_BY_REF		1
 #define CETH_HAVE_RXFH_FIELDS			1
+#define CETH_HAVE_HRTIMER_SETUP			1
+#define CETH_HAVE_IRQCHIP_MOVE_DEFERRED		1
 #endif
 
 #ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
@@ -119,6 +122,12 @@ static inline void ceth_xdp_frags_truesize(struct skb_shared_info *sinfo,
 #endif
 }
 
+/* Objects are allocated by type since 7.0. */
+#ifndef kzalloc_obj
+#define kzalloc_obj(obj)	kzalloc(sizeof(obj), GFP_KERNEL)
+#define kvzalloc_obj(obj)	kvzalloc(sizeof(obj), GFP_KERNEL)
+#endif
+
 /* A page pool meets its NAPI instance when its queue starts, not when it is
  * made: page_pool_enable_direct_recycling() (6.19) or, before that, its body.
  */
@@ -161,9 +170,33 @@ static inline void ceth_net_dim(struct dim *dim,
 #endif
 }
 
+/* The function of a timer became an argument in 6.13. */
+static inline void
+ceth_hrtimer_setup(struct hrtimer *timer,
+		   enum hrtimer_restart (*function)(struct hrtimer *),
+		   clockid_t clock, enum hrtimer_mode mode)
+{
+#ifdef CETH_HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, function, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+#endif
+}
+
+/* That an interrupt can move at any time had to be said (before 6.15). For users
+ * of <linux/irq.h>.
+ */
+#ifdef CETH_HAVE_IRQCHIP_MOVE_DEFERRED
+#define ceth_irq_moves(virq)	((void)(virq))
+#else
+#define ceth_irq_moves(virq)	irq_set_status_flags(virq, IRQ_MOVE_PCNTXT)
+#endif
+
 /* The number of receive rings (6.19) and the fields of a flow's hash (6.17,
- * 6.12.111) were commands of get_rxnfc and set_rxnfc before. CETH_RXFH_OPS()
- * makes ceth_rxfh_ops_init(), which offers the three functions in either way.
+ * 6.12.111) were commands of get_rxnfc and set_rxnfc before, which also have
+ * those for rules. CETH_RXFH_OPS() makes ceth_rxfh_ops_init(), which offers
+ * the five functions in either way.
  */
 #ifndef CETH_HAVE_RXFH_FIELDS
 struct ethtool_rxfh_fields {
@@ -174,36 +207,44 @@ struct ethtool_rxfh_fields {
 #endif
 
 #if defined(CETH_HAVE_GET_RX_RING_COUNT)
-#define CETH_RXFH_OPS(rings, get, set)					\
-static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields)	\
+#define CETH_RXFH_OPS(rings, get, set, rget, rset)			\
+static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields,	\
+			       bool rules)				\
 {									\
 	ops->get_rx_ring_count = rings;					\
+	if (rules) {							\
+		ops->get_rxnfc = rget;					\
+		ops->set_rxnfc = rset;					\
+	}								\
 	if (!fields)							\
 		return;							\
 	ops->get_rxfh_fields = get;					\
 	ops->set_rxfh_fields = set;					\
 }
 #elif defined(CETH_HAVE_RXFH_FIELDS)
-#define CETH_RXFH_OPS(rings, get, set)					\
+#define CETH_RXFH_OPS(rings, get, set, rget, rset)			\
 static int ceth_get_rxnfc(struct net_device *dev,			\
 			  struct ethtool_rxnfc *nfc, u32 *rules)	\
 {									\
 	if (nfc->cmd != ETHTOOL_GRXRINGS)				\
-		return -EOPNOTSUPP;					\
+		return rget(dev, nfc, rules);				\
 	nfc->data = rings(dev);						\
 	return 0;							\
 }									\
 									\
-static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields)	\
+static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields,	\
+			       bool rules)				\
 {									\
 	ops->get_rxnfc = ceth_get_rxnfc;				\
+	if (rules)							\
+		ops->set_rxnfc = rset;					\
 	if (!fields)							\
 		return;							\
 	ops->get_rxfh_fields = get;					\
 	ops->set_rxfh_fields = set;					\
 }
 #else
-#define CETH_RXFH_OPS(rings, get, set)					\
+#define CETH_RXFH_OPS(rings, get, set, rget, rset)			\
 static int ceth_get_rxnfc(struct net_device *dev,			\
 			  struct ethtool_rxnfc *nfc, u32 *rules)	\
 {									\
@@ -214,7 +255,9 @@ static int ceth_get_rxnfc(struct net_device *dev,			\
 		nfc->data = rings(dev);					\
 		return 0;						\
 	}								\
-	if (nfc->cmd != ETHTOOL_GRXFH || !dev->ethtool_ops->set_rxnfc)	\
+	if (nfc->cmd != ETHTOOL_GRXFH)					\
+		return rget(dev, nfc, rules);				\
+	if (!dev->ethtool_ops->set_rxnfc)				\
 		return -EOPNOTSUPP;					\
 	err = get(dev, &f);						\
 	if (!err)							\
@@ -231,14 +274,15 @@ static int ceth_set_rxnfc(struct net_device *dev,			\
 	};								\
 									\
 	if (nfc->cmd != ETHTOOL_SRXFH)					\
-		return -EOPNOTSUPP;					\
+		return rset(dev, nfc);					\
 	return set(dev, &f, NULL);					\
 }									\
 									\
-static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields)	\
+static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields,	\
+			       bool rules)				\
 {									\
 	ops->get_rxnfc = ceth_get_rxnfc;				\
-	if (fields)							\
+	if (fields || rules)						\
 		ops->set_rxnfc = ceth_set_rxnfc;			\
 }
 #endif

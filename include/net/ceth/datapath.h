@@ -70,12 +70,16 @@ struct ceth_rx_info {
  *	csum_start to csum_offset; the data never crossed a wire
  * @CETH_RX_HASH: hash and hash_l4 are valid
  * @CETH_RX_GSO: the frame is made of several segments of gso_size
+ * @CETH_RX_VLAN: vlan_tci is valid, and not in the frame
+ * @CETH_RX_TIME: time is valid
  */
 enum ceth_rx_flags {
 	CETH_RX_CSUM_OK		= BIT(0),
 	CETH_RX_CSUM_PARTIAL	= BIT(1),
 	CETH_RX_HASH		= BIT(2),
 	CETH_RX_GSO		= BIT(3),
+	CETH_RX_VLAN		= BIT(4),
+	CETH_RX_TIME		= BIT(5),
 };
 
 /**
@@ -89,6 +93,8 @@ enum ceth_rx_flags {
  * @csum_offset: bytes from @csum_start
  * @gso_size: payload bytes of a segment
  * @gso_type: SKB_GSO_TCPV4, SKB_GSO_TCPV6 or SKB_GSO_UDP_L4
+ * @vlan_tci: tag
+ * @time: of arrival, by the device's clock, ns
  */
 struct ceth_rx_meta {
 	u32 flags;
@@ -99,6 +105,8 @@ struct ceth_rx_meta {
 	u16 csum_offset;
 	u16 gso_size;
 	u32 gso_type;
+	u16 vlan_tci;
+	u64 time;
 };
 
 /**
@@ -108,6 +116,8 @@ struct ceth_rx_meta {
  * @CETH_TX_TSO6: segment TCP over IPv6
  * @CETH_TX_USO: segment UDP
  * @CETH_TX_ECN: with TSO: CWR on the first segment only
+ * @CETH_TX_VLAN: put in a tag
+ * @CETH_TX_TIME: note the time of sending
  */
 enum ceth_tx_flags {
 	CETH_TX_CSUM		= BIT(0),
@@ -115,6 +125,8 @@ enum ceth_tx_flags {
 	CETH_TX_TSO6		= BIT(2),
 	CETH_TX_USO		= BIT(3),
 	CETH_TX_ECN		= BIT(4),
+	CETH_TX_VLAN		= BIT(5),
+	CETH_TX_TIME		= BIT(6),
 };
 
 #define CETH_TX_GSO	(CETH_TX_TSO4 | CETH_TX_TSO6 | CETH_TX_USO)
@@ -127,6 +139,7 @@ enum ceth_tx_flags {
  * @gso_size: payload bytes of a segment
  * @gso_segs: segments, where the sender has counted them
  * @hdr_len: bytes of all headers
+ * @vlan_tci: tag
  */
 struct ceth_tx_meta {
 	u32 flags;
@@ -135,6 +148,7 @@ struct ceth_tx_meta {
 	u16 gso_size;
 	u16 gso_segs;
 	u16 hdr_len;
+	u16 vlan_tci;
 };
 
 /**
@@ -213,6 +227,11 @@ struct ceth_dp_ops {
 	/** @rx_doorbell: tell the device that there are buffers, in any case */
 	void (*rx_doorbell)(void *ring);
 
+	/**
+	 * @tx_extra: there can be more for the device to do than checksums
+	 *	and segmentation: CETH_TX_VLAN, CETH_TX_TIME
+	 */
+	bool tx_extra;
 	/** @tx_post_open: set @cur to where the next packet goes */
 	void (*tx_post_open)(void *ring, struct ceth_cursor *cur);
 	/**
@@ -249,6 +268,12 @@ struct ceth_dp_ops {
 	 *	1 when the id was not a packet's
 	 */
 	void (*tx_skip)(struct ceth_cursor *cur, u32 n);
+	/**
+	 * @tx_time: time of the packet whose completion tx_skip has just
+	 *	passed. NULL: the device has no clock.
+	 *	Return: ns, 0 when it was not noted.
+	 */
+	u64 (*tx_time)(const void *ring, const struct ceth_cursor *cur);
 	/** @tx_close: as rx_close */
 	bool (*tx_close)(void *ring, struct ceth_cursor *cur);
 

@@ -347,6 +347,10 @@ struct ceth_pair {
 	bool enabled;
 	/** @running: NAPI polls the queues */
 	bool running;
+	/** @tx_rate: limit of what is sent, Mbit/s; 0: none */
+	u32 tx_rate;
+	/** @starved: the device has said that it lacks buffers */
+	bool starved;
 	/** @affinity_set: @affinity has been suggested */
 	bool affinity_set;
 	/** @dim_on: adaptive moderation of receive interrupts works */

@@ -15,6 +15,7 @@
 
 #include <linux/dma-mapping.h>
 #include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/xdp.h>
@@ -52,7 +53,8 @@ struct ceth_xdp_bulk {
 struct ceth_pair *ceth_netdev_pair(const struct net_device *dev, u32 idx);
 int ceth_tx_map(struct ceth_txq *txq, struct sk_buff *skb,
 		struct ceth_tx_seg *segs, bool push);
-void ceth_tx_meta_slow(const struct sk_buff *skb, struct ceth_tx_meta *meta);
+void ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta);
+void ceth_tx_time(struct sk_buff *skb, u64 time);
 netdev_tx_t ceth_tx_drop(struct ceth_pair *pair, struct sk_buff *skb);
 netdev_tx_t ceth_tx_busy(struct ceth_txq *txq);
 int ceth_tx_map_frame(struct ceth_txq *txq, struct xdp_frame *frame,
@@ -388,6 +390,9 @@ again:
 						 DMA_TO_DEVICE);
 			if (segs > 1)
 				tail = ceth_tx_done_more(txq, id, tail);
+			if (ops->tx_time && unlikely(skb_shinfo(skb)->tx_flags &
+						     SKBTX_IN_PROGRESS))
+				ceth_tx_time(skb, ops->tx_time(txq->priv, &cur));
 			napi_consume_skb(skb, budget);
 		} else {
 			if (!frames) {
@@ -464,7 +469,9 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 		return ceth_tx_busy(txq);
 	}
 
-	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+	if (skb->ip_summed == CHECKSUM_PARTIAL ||
+	    (ops->tx_extra && (skb_vlan_tag_present(skb) ||
+			       skb_shinfo(skb)->tx_flags & SKBTX_HW_TSTAMP))) {
 		ceth_tx_meta_slow(skb, &meta);
 		todo = &meta;
 	}
@@ -505,7 +512,7 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 	ops->tx_post_close(txq->priv, &cur);
 
 	u64_stats_update_begin(&txq->stats->syncp);
-	if (!todo) {
+	if (!todo || (ops->tx_extra && !(meta.flags & CETH_TX_CSUM))) {
 		txq->stats->csum_none++;
 	} else {
 		if (todo->flags & CETH_TX_GSO) {

@@ -15,7 +15,24 @@ fi
 CETH_KO=${CETH_KO:-/ceth-ko}
 # In the order that they depend on each other; those that are not built yet
 # are skipped.
-CETH_MODULES=${CETH_MODULES:-ceth ceth_refhw ceth_ref ceth_virtio ceth_igb}
+CETH_MODULES=${CETH_MODULES:-ceth ceth_virtio ceth_igb}
+
+# The reference NIC makes interfaces of its own: only for those who want them, and
+# with as many ports.
+if [[ ${DUT0_MODEL:-} = refnic ]]; then
+	CETH_MODULES="ceth ceth_refhw ceth_ref"
+	# shellcheck disable=SC2034 # load_ceth puts the name together
+	ceth_refhw_params="ports=$(wc -w <<< "$CETH_NICS") queues=$DUT0_QUEUES"
+fi
+
+# bus_of ADDRESS: where in sysfs a device with that address is
+bus_of()
+{
+	case $1 in
+	*:*) echo /sys/bus/pci ;;
+	*) echo /sys/bus/refnic ;;
+	esac
+}
 
 # Modules of the kernel that ours need; insmod does not look for them.
 _ceth_depends()
@@ -58,24 +75,29 @@ unload_ceth()
 driver_of()
 {
 	local link
-	link=$(readlink "/sys/bus/pci/devices/$1/driver") || return
+	link=$(readlink "$(bus_of "$1")/devices/$1/driver") || return
 	basename "$link"
 }
 
 unbind_pci()
 {
-	[ ! -e "/sys/bus/pci/devices/$1/driver" ] || echo "$1" > "/sys/bus/pci/devices/$1/driver/unbind"
+	local dev
+	dev=$(bus_of "$1")/devices/$1
+	[ ! -e "$dev/driver" ] || echo "$1" > "$dev/driver/unbind"
 }
 
 # bind_pci PCI DRIVER: DRIVER and no other
 bind_pci()
 {
-	local dev=/sys/bus/pci/devices/$1
+	local bus dev
+	bus=$(bus_of "$1")
+	dev=$bus/devices/$1
 	[ -d "$dev" ] || { echo "bind_pci: no device $1" >&2; return 1; }
 	[ "$(driver_of "$1")" != "$2" ] || return 0
 	unbind_pci "$1" || return
-	echo "$2" > "$dev/driver_override" || return
-	echo "$1" > /sys/bus/pci/drivers_probe || return
+	# A bus with one driver has no need of this.
+	[ ! -e "$dev/driver_override" ] || echo "$2" > "$dev/driver_override" || return
+	echo "$1" > "$bus/drivers_probe" || return
 	[ "$(driver_of "$1")" = "$2" ] || { echo "bind_pci: $2 did not take $1" >&2; return 1; }
 }
 
@@ -83,11 +105,12 @@ bind_pci()
 bind_ceth()
 {
 	local backend=${2:-}
-	if [ -z "$backend" ]; then
+	if [ "$(bus_of "$1")" = /sys/bus/refnic ]; then
+		backend=ceth_ref
+	elif [ -z "$backend" ]; then
 		case $(cat "/sys/bus/pci/devices/$1/vendor") in
 		0x1af4) backend=ceth_virtio ;;
 		0x8086) backend=ceth_igb ;;
-		*) backend=ceth_ref ;;
 		esac
 	fi
 	bind_pci "$1" "$backend"
@@ -100,6 +123,8 @@ bind_ceth()
 bind_intree()
 {
 	local dev=/sys/bus/pci/devices/$1 other
+	# Nobody else has a driver for it.
+	[ "$(bus_of "$1")" = /sys/bus/pci ] || { bind_ceth "$1"; return; }
 	case $(cat "$dev/vendor"):$(cat "$dev/device") in
 	0x1af4:0x1041 | 0x1af4:0x1000)
 		if [ ! -d /sys/module/virtio_net ]; then
@@ -125,9 +150,10 @@ bind_intree()
 # netdev_of PCI: its interface; waits for it to appear
 netdev_of()
 {
-	local n
+	local bus n
+	bus=$(bus_of "$1")
 	for _ in $(seq 100); do
-		for n in /sys/bus/pci/devices/"$1"/net/* /sys/bus/pci/devices/"$1"/virtio*/net/*; do
+		for n in "$bus/devices/$1"/net/* "$bus/devices/$1"/virtio*/net/*; do
 			if [ -e "$n" ]; then
 				basename "$n"
 				return 0

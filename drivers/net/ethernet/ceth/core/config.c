@@ -132,6 +132,10 @@ static void ceth_apply(struct ceth_dev *cdev)
 	if (err)
 		netdev_err(dev, "cannot restore receive steering: %pe\n",
 			   ERR_PTR(err));
+	err = ceth_rules_apply(cdev);
+	if (err)
+		netdev_err(dev, "cannot restore steering rules: %pe\n",
+			   ERR_PTR(err));
 	err = ceth_coalesce_apply(cdev);
 	if (err)
 		netdev_err(dev, "cannot restore interrupt moderation: %pe\n",

@@ -11,7 +11,9 @@
 #define _CETH_CORE_H
 
 #include <linux/ethtool.h>
+#include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <linux/ptp_clock_kernel.h>
 #include <linux/workqueue.h>
 #include <net/devlink.h>
 #include <net/netdev_queues.h>
@@ -80,14 +82,23 @@ struct ceth_health {
  * @rss: receive steering in force
  * @rss_user: the user has set the indirection table: it is kept when the
  *	number of queues changes
+ * @rules: steering rules, max_rules of them, or NULL
+ * @n_rules: those in use
  * @coal: moderation wanted for all pairs
  * @dim: adaptive moderation of receive wanted
+ * @hdr_split: headers of received packets apart, if the device can
+ * @rx_time: time of received frames wanted
+ * @tx_time: time of packets that ask for it wanted
+ * @clock: clock of the device, for the user; NULL: none
+ * @clock_info: what @clock can do
+ * @clock_lock: readers of the clock come one by one
  * @running: between dev_run and dev_reset
  * @gone: the device does not exist any more
  * @announce: tell the neighbours, once the device runs
  * @fault_pending: bits of &enum ceth_fault that wait for @fault_work
  * @fault_work: reports faults and has the device recovered
  * @link_work: link state, announcement
+ * @starve_work: looks after receive queues that the device calls empty
  * @mode_work: receive filter (the stack calls in atomic context)
  * @wq: runs the work items of this device; one slow device holds up no other
  * @recoveries: times that the device was restarted after a fault
@@ -111,14 +122,23 @@ struct ceth_dev {
 	u32 features;
 	struct ceth_rss rss;
 	bool rss_user;
+	struct ceth_rule_slot *rules;
+	u32 n_rules;
 	struct ceth_coalesce coal;
 	bool dim;
+	bool hdr_split;
+	bool rx_time;
+	bool tx_time;
+	struct ptp_clock *clock;
+	struct ptp_clock_info clock_info;
+	struct mutex clock_lock; /* readers of the clock */
 	bool running;
 	bool gone;
 	bool announce;
 	unsigned long fault_pending;
 	struct work_struct fault_work;
 	struct work_struct link_work;
+	struct work_struct starve_work;
 	struct work_struct mode_work;
 	struct workqueue_struct *wq;
 	u64 recoveries;
@@ -185,7 +205,15 @@ u32 ceth_frame_sz(const struct ceth_dev *cdev, u32 mtu, u32 wanted);
 
 /* netdev.c */
 void ceth_netdev_ops_init(struct ceth_dev *cdev);
+int ceth_features_apply(struct ceth_dev *cdev, netdev_features_t f);
 u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f);
+
+/* clock.c */
+void ceth_clock_ops_init(struct ceth_dev *cdev);
+void ceth_clock_register(struct ceth_dev *cdev);
+void ceth_clock_unregister(struct ceth_dev *cdev);
+int ceth_get_ts_info(struct net_device *dev,
+		     struct kernel_ethtool_ts_info *info);
 
 /* rxmode.c */
 void ceth_mode_work(struct work_struct *work);
@@ -218,6 +246,14 @@ int ceth_coalesce_apply(struct ceth_dev *cdev);
 int ceth_coalesce_apply_pair(struct ceth_pair *pair);
 void ceth_dim_init(struct ceth_pair *pair);
 void ceth_dim_stop(struct ceth_pair *pair);
+
+/* ntuple.c */
+int ceth_get_rules(struct net_device *dev, struct ethtool_rxnfc *nfc,
+		   u32 *locs);
+int ceth_set_rules(struct net_device *dev, struct ethtool_rxnfc *nfc);
+int ceth_rules_apply(struct ceth_dev *cdev);
+bool ceth_rules_use(const struct ceth_dev *cdev, u16 from);
+int ceth_rules_alloc(struct ceth_dev *cdev);
 
 /* devlink.c */
 extern const char * const ceth_fault_names[CETH_FAULT_NUM];

@@ -2,11 +2,15 @@
 /* CETH core: making and unmaking a device, and what happens to it: link
  * changes, faults, sleep, sudden absence.
  */
+#include <linux/delay.h>
 #include <linux/etherdevice.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
 #include "core.h"
+
+/* A poll that was asked for has been made after that time. */
+#define CETH_STARVE_MS	50
 
 static void ceth_link_work(struct work_struct *work)
 {
@@ -50,6 +54,37 @@ static void ceth_fault_work(struct work_struct *work)
 	 * is the same fault.
 	 */
 	WRITE_ONCE(cdev->fault_pending, 0);
+}
+
+/* The device has run out of buffers. Where nobody polled, an interrupt was lost:
+ * a poll makes up for it. Where a poll finds nothing, and all buffers are with
+ * the device, completions were lost.
+ */
+static void ceth_starve_work(struct work_struct *work)
+{
+	struct ceth_dev *cdev = container_of(work, struct ceth_dev,
+					     starve_work);
+	u16 i;
+
+	ceth_lock(cdev);
+	for (i = 0; i < cdev->cfg.n_pairs && !cdev->gone; i++) {
+		struct ceth_pair *pair = &cdev->pairs[i];
+		u64 before = READ_ONCE(pair->rx_stats.packets);
+
+		if (!READ_ONCE(pair->starved))
+			continue;
+		WRITE_ONCE(pair->starved, false);
+		if (!pair->running)
+			continue;
+		local_bh_disable();
+		napi_schedule(&pair->napi);
+		local_bh_enable();
+		msleep(CETH_STARVE_MS);
+		if (READ_ONCE(pair->rx_stats.packets) == before &&
+		    !READ_ONCE(pair->rxq->n_free))
+			ceth_fault(cdev, CETH_FAULT_RX_STALL, i);
+	}
+	ceth_unlock(cdev);
 }
 
 static void ceth_caps_resolve(struct ceth_caps *caps)
@@ -100,6 +135,14 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 		return false;
 	if (caps->coalesce && !ops->set_coalesce)
 		return false;
+	if ((caps->caps & CETH_CAP_NTUPLE) &&
+	    (!ops->set_rule || !caps->max_rules))
+		return false;
+	if ((caps->caps & CETH_CAP_TX_RATE) && !ops->set_tx_rate)
+		return false;
+	if ((caps->caps & CETH_CAP_CLOCK) &&
+	    (!ops->clock_read || !ops->clock_set))
+		return false;
 	return true;
 }
 
@@ -143,6 +186,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	cdev->dp = ops->datapath(priv);
 	INIT_WORK(&cdev->fault_work, ceth_fault_work);
 	INIT_WORK(&cdev->link_work, ceth_link_work);
+	INIT_WORK(&cdev->starve_work, ceth_starve_work);
 	INIT_WORK(&cdev->mode_work, ceth_mode_work);
 
 	err = -ENOMEM;
@@ -169,6 +213,9 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	else
 		eth_hw_addr_random(netdev);
 
+	err = ceth_rules_alloc(cdev);
+	if (err)
+		goto err_pairs;
 	ceth_netdev_ops_init(cdev);
 	ceth_ethtool_init(cdev);
 	ceth_rss_default(cdev);
@@ -179,6 +226,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	return cdev;
 
 err_pairs:
+	kvfree(cdev->rules);
 	kvfree(cdev->pairs);
 err_wq:
 	destroy_workqueue(cdev->wq);
@@ -209,6 +257,7 @@ int ceth_register(struct ceth_dev *cdev)
 	err = register_netdev(dev);
 	if (err)
 		return err;
+	ceth_clock_register(cdev);
 	ceth_devlink_register(cdev);
 	return 0;
 }
@@ -224,9 +273,11 @@ EXPORT_SYMBOL_GPL(ceth_register);
 void ceth_unregister(struct ceth_dev *cdev)
 {
 	ceth_devlink_unregister(cdev);
+	ceth_clock_unregister(cdev);
 	unregister_netdev(cdev->netdev);
 	cancel_work_sync(&cdev->fault_work);
 	cancel_work_sync(&cdev->link_work);
+	cancel_work_sync(&cdev->starve_work);
 	cancel_work_sync(&cdev->mode_work);
 }
 EXPORT_SYMBOL_GPL(ceth_unregister);
@@ -240,6 +291,7 @@ void ceth_destroy(struct ceth_dev *cdev)
 	/* Nothing queues work any more; a fault of the last moment may have. */
 	destroy_workqueue(cdev->wq);
 	ceth_devlink_destroy(cdev);
+	kvfree(cdev->rules);
 	kvfree(cdev->pairs);
 	free_netdev(cdev->netdev);
 }
@@ -348,6 +400,26 @@ void ceth_fault(struct ceth_dev *cdev, enum ceth_fault fault, u16 pair)
 	queue_work(cdev->wq, &cdev->fault_work);
 }
 EXPORT_SYMBOL_GPL(ceth_fault);
+
+/**
+ * ceth_rx_starved() - the device has no buffers for the frames that come in
+ * @cdev: the device
+ * @pair: which pair
+ *
+ * As a device says when it has lost frames for that reason. The driver may be
+ * slow, or short of memory; but where all buffers are with the device, it has
+ * lost them, and is restarted.
+ *
+ * Context: any.
+ */
+void ceth_rx_starved(struct ceth_dev *cdev, u16 pair)
+{
+	if (pair >= cdev->caps.max_pairs)
+		return;
+	WRITE_ONCE(cdev->pairs[pair].starved, true);
+	queue_work(cdev->wq, &cdev->starve_work);
+}
+EXPORT_SYMBOL_GPL(ceth_rx_starved);
 
 /**
  * ceth_device_gone() - the device does not exist any more

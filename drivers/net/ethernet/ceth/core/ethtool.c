@@ -5,6 +5,7 @@
  * missing here is missing for the user too, instead of failing when used.
  */
 #include <linux/bpf.h>
+#include <linux/ethtool_netlink.h>
 #include <linux/log2.h>
 
 #include "core.h"
@@ -54,6 +55,10 @@ static void ceth_get_ringparam(struct net_device *dev,
 	ring->rx_pending = cdev->cfg.rx_size;
 	ring->tx_pending = cdev->cfg.tx_size;
 	kring->rx_buf_len = cdev->cfg.frame_sz;
+	if (cdev->caps.features & CETH_F_HDR_SPLIT)
+		kring->tcp_data_split = cdev->hdr_split ?
+					ETHTOOL_TCP_DATA_SPLIT_ENABLED :
+					ETHTOOL_TCP_DATA_SPLIT_DISABLED;
 }
 
 static int ceth_ring_size(const struct ceth_ring_limits *limits, u32 want,
@@ -96,6 +101,32 @@ static int ceth_buf_len_check(struct ceth_dev *cdev, u32 len,
 	return 0;
 }
 
+static int ceth_set_hdr_split(struct ceth_dev *cdev, u8 want,
+			      struct netlink_ext_ack *extack)
+{
+	const struct bpf_prog *prog = cdev->xdp_prog;
+	bool old = cdev->hdr_split;
+	int err;
+
+	if (!(cdev->caps.features & CETH_F_HDR_SPLIT))
+		return 0;
+	cdev->hdr_split = want == ETHTOOL_TCP_DATA_SPLIT_ENABLED;
+	if (cdev->hdr_split == old)
+		return 0;
+	err = -EINVAL;
+	if (cdev->hdr_split && prog && !prog->aux->xdp_has_frags) {
+		NL_SET_ERR_MSG_MOD(extack, "tcp-data-split needs an XDP program with frags");
+		goto err;
+	}
+	err = ceth_features_apply(cdev, cdev->netdev->features);
+	if (!err)
+		return 0;
+	NL_SET_ERR_MSG_MOD(extack, "the device refused tcp-data-split");
+err:
+	cdev->hdr_split = old;
+	return err;
+}
+
 static int ceth_set_ringparam(struct net_device *dev,
 			      struct ethtool_ringparam *ring,
 			      struct kernel_ethtool_ringparam *kring,
@@ -127,6 +158,9 @@ static int ceth_set_ringparam(struct net_device *dev,
 			return err;
 		cfg.frame_sz = len;
 	}
+	err = ceth_set_hdr_split(cdev, kring->tcp_data_split, extack);
+	if (err)
+		return err;
 	if (!memcmp(&cfg, &cdev->cfg, sizeof(cfg)))
 		return 0;
 	return ceth_change(cdev, &cfg, extack);
@@ -156,6 +190,10 @@ static int ceth_channels_check(struct ceth_dev *cdev,
 		NL_SET_ERR_MSG_FMT_MOD(extack, "combined: 1 to %u, not %u",
 				       cdev->caps.max_pairs, n);
 		return -EINVAL;
+	}
+	if (ceth_rules_use(cdev, n)) {
+		NL_SET_ERR_MSG_MOD(extack, "a rule steers to a queue that goes: ethtool -N");
+		return -EBUSY;
 	}
 	for (i = 0; cdev->rss_user && i < cdev->caps.rss_indir_len; i++) {
 		if (cdev->rss.indir[i] < n)
@@ -215,12 +253,15 @@ void ceth_ethtool_init(struct ceth_dev *cdev)
 	cdev->eops.get_drvinfo = ceth_get_drvinfo;
 	cdev->eops.get_link = ethtool_op_get_link;
 	cdev->eops.get_link_ksettings = ceth_get_link_ksettings;
-	cdev->eops.get_ts_info = ethtool_op_get_ts_info;
+	cdev->eops.get_ts_info = ceth_get_ts_info;
 	cdev->eops.get_sset_count = ceth_stats_sset_count;
 	cdev->eops.get_strings = ceth_stats_strings;
 	cdev->eops.get_ethtool_stats = ceth_stats_get;
 
 	cdev->eops.supported_ring_params = ETHTOOL_RING_USE_RX_BUF_LEN;
+	if (cdev->caps.features & CETH_F_HDR_SPLIT)
+		cdev->eops.supported_ring_params |=
+			ETHTOOL_RING_USE_TCP_DATA_SPLIT;
 	cdev->eops.get_ringparam = ceth_get_ringparam;
 	cdev->eops.set_ringparam = ceth_set_ringparam;
 	cdev->eops.get_channels = ceth_get_channels;

@@ -21,10 +21,18 @@ static const struct {
 	{ CETH_F_HW_GRO,	NETIF_F_GRO_HW },
 	{ CETH_F_RX_HASH,	NETIF_F_RXHASH },
 	{ CETH_F_VLAN_FILTER,	NETIF_F_HW_VLAN_CTAG_FILTER },
+	{ CETH_F_RX_VLAN,	NETIF_F_HW_VLAN_CTAG_RX },
+	{ CETH_F_TX_VLAN,	NETIF_F_HW_VLAN_CTAG_TX },
 };
 
 /* Offloads of the device that the user may switch. */
-#define CETH_F_SWITCHED	(CETH_F_RX_CSUM | CETH_F_HW_GRO | CETH_F_RX_HASH)
+#define CETH_F_SWITCHED	(CETH_F_RX_CSUM | CETH_F_HW_GRO | CETH_F_RX_HASH | \
+			 CETH_F_RX_VLAN | CETH_F_HDR_SPLIT | CETH_F_RX_TIME)
+
+/* What VLAN devices have no part in */
+#define CETH_NETIF_F_VLAN	(NETIF_F_HW_VLAN_CTAG_FILTER |		\
+				 NETIF_F_HW_VLAN_CTAG_RX |		\
+				 NETIF_F_HW_VLAN_CTAG_TX)
 
 static netdev_features_t ceth_features_to_net(u32 features)
 {
@@ -42,8 +50,9 @@ static netdev_features_t ceth_features_to_net(u32 features)
  * @cdev: the device
  * @f: features of the network device
  *
- * A program must see each frame as it was on the wire: no coalescing, and no
- * checksum that is left to compute.
+ * A program must see each frame as it was on the wire: no coalescing, no tag
+ * taken off, no checksum that is left to compute. And it must be able to see
+ * it: no header of its own for a program of one buffer.
  *
  * Return: bits of &enum ceth_feature.
  */
@@ -55,9 +64,15 @@ u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f)
 	for (i = 0; i < ARRAY_SIZE(ceth_feature_map); i++)
 		if (f & ceth_feature_map[i].net)
 			features |= ceth_feature_map[i].ceth;
+	if (cdev->hdr_split)
+		features |= CETH_F_HDR_SPLIT;
+	if (cdev->rx_time)
+		features |= CETH_F_RX_TIME;
 	features &= cdev->caps.features & CETH_F_SWITCHED;
 	if (cdev->xdp_prog)
-		features &= ~(CETH_F_HW_GRO | CETH_F_RX_CSUM);
+		features &= ~(CETH_F_HW_GRO | CETH_F_RX_CSUM | CETH_F_RX_VLAN);
+	if (cdev->xdp_prog && !cdev->xdp_prog->aux->xdp_has_frags)
+		features &= ~CETH_F_HDR_SPLIT;
 	return features;
 }
 
@@ -70,9 +85,15 @@ static netdev_features_t ceth_fix_features(struct net_device *dev,
 	return f;
 }
 
-static int ceth_set_net_features(struct net_device *dev, netdev_features_t f)
+/**
+ * ceth_features_apply() - have the device do what the settings say
+ * @cdev: the device; under the configuration lock
+ * @f: features of the network device
+ *
+ * Return: 0 or the device's errno: nothing has changed.
+ */
+int ceth_features_apply(struct ceth_dev *cdev, netdev_features_t f)
 {
-	struct ceth_dev *cdev = netdev_priv(dev);
 	u32 features = ceth_features_from_net(cdev, f);
 	u32 changed = features ^ cdev->features;
 	int err;
@@ -85,6 +106,26 @@ static int ceth_set_net_features(struct net_device *dev, netdev_features_t f)
 			return err;
 	}
 	cdev->features = features;
+	return 0;
+}
+
+static int ceth_set_net_features(struct net_device *dev, netdev_features_t f)
+{
+	return ceth_features_apply(netdev_priv(dev), f);
+}
+
+static int ceth_set_tx_maxrate(struct net_device *dev, int queue, u32 mbps)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+	struct ceth_pair *pair = &cdev->pairs[queue];
+	int err;
+
+	if (cdev->running && pair->txq_done) {
+		err = cdev->ops->set_tx_rate(pair->txq_done, mbps);
+		if (err)
+			return err;
+	}
+	pair->tx_rate = mbps;
 	return 0;
 }
 
@@ -164,7 +205,10 @@ void ceth_netdev_ops_init(struct ceth_dev *cdev)
 	ndo->ndo_set_features = ceth_set_net_features;
 	ndo->ndo_bpf = ceth_bpf;
 	ndo->ndo_xdp_xmit = cdev->dp->xdp_xmit;
+	if (ceth_has(cdev, CETH_CAP_TX_RATE))
+		ndo->ndo_set_tx_maxrate = ceth_set_tx_maxrate;
 	ceth_mode_ops_init(cdev);
+	ceth_clock_ops_init(cdev);
 	dev->netdev_ops = ndo;
 	dev->stat_ops = &ceth_stat_ops;
 	dev->watchdog_timeo = 5 * HZ;
@@ -177,8 +221,11 @@ void ceth_netdev_ops_init(struct ceth_dev *cdev)
 		dev->hw_features |= NETIF_F_SG;
 		net |= NETIF_F_SG;
 	}
-	dev->features = net | NETIF_F_HIGHDMA;
-	dev->vlan_features = dev->features & ~NETIF_F_HW_VLAN_CTAG_FILTER;
+	if (ceth_has(cdev, CETH_CAP_NTUPLE))
+		net |= NETIF_F_NTUPLE;
+	/* Tags stay in received frames unless the user wants otherwise. */
+	dev->features = (net | NETIF_F_HIGHDMA) & ~NETIF_F_HW_VLAN_CTAG_RX;
+	dev->vlan_features = dev->features & ~CETH_NETIF_F_VLAN;
 	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 	if (ceth_has(cdev, CETH_CAP_RX_MODE))
 		dev->priv_flags |= IFF_UNICAST_FLT;

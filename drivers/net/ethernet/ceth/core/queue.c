@@ -336,6 +336,9 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 		ops->rxq_stop(rxq);
 		return err;
 	}
+	if (pair->tx_rate && ops->set_tx_rate(txq, pair->tx_rate))
+		netdev_warn(pair->cdev->netdev,
+			    "queue %u: no rate limit any more\n", pair->idx);
 	rcu_assign_pointer(rxq->xdp_prog, pair->cdev->xdp_prog);
 	pair->rxq = rxq;
 	pair->txq_done = txq;

@@ -312,7 +312,7 @@ static int ceth_set_rxfh_fields(struct net_device *dev,
 }
 
 CETH_RXFH_OPS(ceth_get_rx_ring_count, ceth_get_rxfh_fields,
-	      ceth_set_rxfh_fields)
+	      ceth_set_rxfh_fields, ceth_get_rules, ceth_set_rules)
 
 /**
  * ceth_rss_ethtool_init() - offer what the device has
@@ -322,7 +322,8 @@ void ceth_rss_ethtool_init(struct ceth_dev *cdev)
 {
 	bool rss = ceth_has(cdev, CETH_CAP_RSS);
 
-	ceth_rxfh_ops_init(&cdev->eops, rss && cdev->caps.hash_types);
+	ceth_rxfh_ops_init(&cdev->eops, rss && cdev->caps.hash_types,
+			   ceth_has(cdev, CETH_CAP_NTUPLE));
 	if (!rss)
 		return;
 	cdev->eops.get_rxfh_indir_size = ceth_get_rxfh_indir_size;

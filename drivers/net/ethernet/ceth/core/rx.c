@@ -202,6 +202,11 @@ void ceth_rx_deliver(struct ceth_rxq *rxq, struct sk_buff *skb,
 	}
 	u64_stats_update_end(&st->syncp);
 
+	if (unlikely(flags & CETH_RX_TIME))
+		skb_hwtstamps(skb)->hwtstamp = ns_to_ktime(meta->time);
+	if (unlikely(flags & CETH_RX_VLAN))
+		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), meta->vlan_tci);
+
 	skb_record_rx_queue(skb, rxq->idx);
 	skb->protocol = eth_type_trans(skb, dev);
 	napi_gro_receive(&rxq->pair->napi, skb);

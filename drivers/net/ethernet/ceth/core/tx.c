@@ -36,14 +36,27 @@ EXPORT_SYMBOL_GPL(ceth_pair_priv);
 
 /**
  * ceth_tx_meta_slow() - what the device has to do for a packet
- * @skb: packet with a checksum to complete
+ * @skb: packet with something to do
  * @meta: filled in
  */
-void ceth_tx_meta_slow(const struct sk_buff *skb, struct ceth_tx_meta *meta)
+void ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta)
 {
-	const struct skb_shared_info *sinfo = skb_shinfo(skb);
+	const struct ceth_dev *cdev = netdev_priv(skb->dev);
+	struct skb_shared_info *sinfo = skb_shinfo(skb);
 
-	meta->flags = CETH_TX_CSUM;
+	meta->flags = 0;
+	if (skb_vlan_tag_present(skb)) {
+		meta->flags |= CETH_TX_VLAN;
+		meta->vlan_tci = skb_vlan_tag_get(skb);
+	}
+	if ((sinfo->tx_flags & SKBTX_HW_TSTAMP) && READ_ONCE(cdev->tx_time)) {
+		sinfo->tx_flags |= SKBTX_IN_PROGRESS;
+		meta->flags |= CETH_TX_TIME;
+	}
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return;
+
+	meta->flags |= CETH_TX_CSUM;
 	meta->csum_start = skb_checksum_start_offset(skb);
 	meta->csum_offset = skb->csum_offset;
 	if (!skb_is_gso(skb))
@@ -64,6 +77,22 @@ void ceth_tx_meta_slow(const struct sk_buff *skb, struct ceth_tx_meta *meta)
 			skb_tcp_all_headers(skb);
 }
 EXPORT_SYMBOL_GPL(ceth_tx_meta_slow);
+
+/**
+ * ceth_tx_time() - tell who asked when a packet was sent
+ * @skb: packet
+ * @time: by the device's clock; 0: not known
+ */
+void ceth_tx_time(struct sk_buff *skb, u64 time)
+{
+	struct skb_shared_hwtstamps hwtstamps = {
+		.hwtstamp	= ns_to_ktime(time),
+	};
+
+	if (time)
+		skb_tstamp_tx(skb, &hwtstamps);
+}
+EXPORT_SYMBOL_GPL(ceth_tx_time);
 
 static struct ceth_tx_rec *ceth_tx_seg(struct ceth_txq *txq,
 				       struct ceth_tx_seg *seg,

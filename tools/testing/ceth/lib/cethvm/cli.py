@@ -33,6 +33,7 @@ igb or any other QEMU network device; properties are QEMU's. Of a pair:
   peer=MODEL         the peer's model (default: virtio)
   peerqueues=N       the peer's queues (default: as many, if it is virtio)
   peer.PROPERTY=V    a property of the peer
+MODEL refnic is the reference NIC: both ends are ports of the module ceth_refhw.
 virtio devices under test have, unless the SPEC says otherwise, mq=on, two vectors
 per queue and two more, rss=on, hash=on, iommu_platform=on, disable-legacy=on,
 rx_queue_size=1024.

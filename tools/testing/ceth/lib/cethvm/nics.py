@@ -4,6 +4,9 @@
 A device under test DUT<i> and its peer PEER<i> are two devices of one guest,
 joined on the host by two cross-connected taps. QEMU's hubs would do without
 taps, but they have a single queue and drop the offload header.
+
+The reference NIC is a module of the guest and nothing to QEMU: here it is only
+named, and the guest loads the module with as many ports.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ from dataclasses import dataclass
 from .config import VmError
 
 MODELS = {"virtio": "virtio-net-pci"}
-MULTI_QUEUE = {"virtio-net-pci"}
+REFNIC = "refnic"
+MULTI_QUEUE = {"virtio-net-pci", REFNIC}
 # A device behind an IOMMU-aware transport is what a CETH backend insists on.
 # The RX ring is as large as QEMU can make it; the TX ring's limit is 256 here.
 VIRTIO_DUT = {
@@ -38,6 +42,11 @@ class Nic:
     props: dict[str, str]
     port: int
     wired_to: str | None = None
+
+    @property
+    def emulated(self) -> bool:
+        """Is it QEMU's?"""
+        return self.model != REFNIC
 
     @property
     def port_address(self) -> str:
@@ -82,6 +91,9 @@ class Nic:
     def env_lines(self) -> list[str]:
         """What the guest is told; it adds <NAME>_PCI."""
         upper = self.name.upper()
+        if not self.emulated:
+            return [f"{upper}_PCI=refnic{self.port}", f"{upper}_MAC={self.mac}",
+                    f"{upper}_QUEUES={self.queues}", f"{upper}_MODEL={self.model}"]
         return [f"{upper}_PORT={self.port_address}", f"{upper}_MAC={self.mac}",
                 f"{upper}_QUEUES={self.queues}", f"{upper}_MODEL={self.model}"]
 
@@ -134,18 +146,29 @@ def _checked(spec: str, model: str, queues: int) -> None:
         raise VmError(f'NIC "{spec}": QEMU\'s {model} has one tap queue; leave out queues=')
 
 
+def _refnics(i: int, queues: int) -> list[Nic]:
+    """Two ports; the module numbers them, and their addresses."""
+    return [Nic(f"{name}{i}", REFNIC, queues, f"52:45:46:00:00:{port:02x}", {}, port)
+            for name, port in (("dut", 2 * i), ("peer", 2 * i + 1))]
+
+
 def make_nics(pairs: list[str], singles: list[str]) -> list[Nic]:
     """All devices of a run, in the order of their root ports."""
     nics: list[Nic] = []
     for i, spec in enumerate(pairs):
         model, props = _parse(spec)
-        peer_model = props.pop("peer", "virtio")
+        peer_model = props.pop("peer", REFNIC if model == REFNIC else "virtio")
         peer_model = MODELS.get(peer_model, peer_model)
         peer_props = {k[5:]: props.pop(k) for k in list(props) if k.startswith("peer.")}
         queues = _count(spec, props, "queues", 1)
         peer_queues = _count(spec, props, "peerqueues", queues if peer_model in MULTI_QUEUE else 1)
         _checked(spec, model, queues)
         _checked(spec, peer_model, peer_queues)
+        if REFNIC in (model, peer_model):
+            if model != peer_model:
+                raise VmError(f'NIC "{spec}": ports of the reference NIC are wired to each other only')
+            nics += _refnics(i, queues)
+            continue
         if model == "virtio-net-pci":
             props = VIRTIO_DUT | props
         if peer_model == "virtio-net-pci":

@@ -57,6 +57,7 @@ class _Run:
         self.say = say
         self.kernel = resolve_kernel(cfg.kernel)
         self.nics = make_nics(cfg.pairs, cfg.nics)
+        self.emulated = [n for n in self.nics if n.emulated]
         self.accel = accelerator.choose(cfg, self.kernel)
         self.rundir = _make_rundir()
         self.out = self._make_out()
@@ -143,16 +144,16 @@ class _Run:
             f"mount -t proc proc {tree}/proc",
             f"mount -t sysfs sysfs {tree}/sys",
         ]
-        if self.nics:
+        if self.emulated:
             lines += [
                 "[ -c /dev/net/tun ] || modprobe tun",
                 "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2> /dev/null || true",
                 "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6 2> /dev/null || true",
                 "in_tree ip link set lo up",
             ]
-        for nic in self.nics:
+        for nic in self.emulated:
             lines += nic.setup_lines()
-        for nic in self.nics:
+        for nic in self.emulated:
             if nic.wired_to:
                 lines += wire_lines(nic.name, nic.wired_to)
         lines.append(f"exec chroot {tree} {shlex.join(self._qemu())}")
@@ -199,7 +200,7 @@ class _Run:
             "-initrd", f"/boot/ceth-initrd-{self.kernel}", "-append", self._append(),
             *self._plugin(),
         ]
-        for nic in self.nics:
+        for nic in self.emulated:
             args += nic.qemu_args()
         return args + cfg.qemu
 
@@ -262,7 +263,7 @@ class _Run:
         """The whole of it."""
         self._write_control()
         started = time.monotonic()
-        monitor = Monitor(self.rundir / "qmp", self.control / "mon", self.nics)
+        monitor = Monitor(self.rundir / "qmp", self.control / "mon", self.emulated)
         why = ""
         with (self.rundir / "errors").open("wb") as errors:
             try:

@@ -17,7 +17,7 @@ from cethtest.bpf import PASS, Bpf
 from cethtest.env import Env
 from cethtest.flow import Both, Flow, steady
 from cethtest.frames import Kind
-from cethtest.pci import Function, module_file, monitor, nic_name, no_autoprobe
+from cethtest.pci import Function, module_file, monitor, nic_name
 from cethtest.tap import cases, main, say
 from cethtest.tool import Failure, Skip, check, equal, read, run, run_json, wait_for
 
@@ -172,8 +172,8 @@ def test_modules(env: Env) -> None:
     env.need_ceth("modules of its own")
     function = Function(env)
     backend, core = module_file(env.driver), module_file("ceth")
-    others = [p.name for p in (Path("/sys/bus/pci/drivers") / env.driver).glob("0000:*")
-              if p.name != env.pci]
+    others = [p.name for p in (function.bus / "drivers" / env.driver).iterdir()
+              if (p / "driver").exists() and p.name != env.pci]
     if others and len(env.pairs) < 2:
         say(f"also of this driver: {' '.join(others)}")
     users = [m.name for m in Path("/sys/module/ceth/holders").iterdir() if m.name != env.driver]
@@ -190,15 +190,15 @@ def test_modules(env: Env) -> None:
                 run(f"insmod {module_file(user)}")
             function.bind()
     for other in others:
-        if not (Path("/sys/bus/pci/devices") / other / "driver").exists():
-            Path("/sys/bus/pci/drivers_probe").write_text(other, encoding="ascii")
+        if not (function.bus / "devices" / other / "driver").exists():
+            (function.bus / "drivers_probe").write_text(other, encoding="ascii")
     steady(env.dut, env.peer, "modules out and in")
 
 
 def _reporters(env: Env) -> tuple[str, list[str]]:
     """The device's handle in devlink, and its health reporters."""
     shown = run_json("devlink -j health show")["health"]
-    handle = f"pci/{env.pci}"
+    handle = f"{env.bus}/{env.pci}"
     found = [r["reporter"] for key, list_ in shown.items() if key.startswith(handle)
              for r in list_]
     if not found:
@@ -234,7 +234,7 @@ def test_diagnose(env: Env) -> None:
 
 
 def _plug(function: Function, nic: str) -> None:
-    with no_autoprobe():
+    with function.no_autoprobe():
         monitor(f"plug {nic}")
         wait_for(function.path.exists, "the device to appear")
 

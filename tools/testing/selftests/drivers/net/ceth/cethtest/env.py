@@ -29,6 +29,7 @@ from .tool import Failure, Skip, in_ns, run, run_json, sysctl, wait_for
 
 MTU = 1500
 NUD = "nud permanent"
+BUSES = ("pci", "refnic")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Env:
         self._settings: dict[str, str] = {}
         for pair in self.pairs:
             self.configure(pair)
-        self.pci = self._pci()
+        self.bus, self.pci = self._where()
 
     # --- who is under test ------------------------------------------------------
 
@@ -127,14 +128,17 @@ class Env:
         if self.cpus < n:
             raise Skip(f"needs {n} CPUs")
 
-    def _pci(self) -> str:
+    def _where(self) -> tuple[str, str]:
+        """Bus of the device, and its address there."""
         link = Path(f"/sys/class/net/{self.dut.ifname}/device")
         if not link.exists():
-            return ""
-        for part in reversed(link.resolve().parts):
-            if re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]", part):
-                return part
-        return ""
+            return "", ""
+        device = link.resolve()
+        for place in (device, *device.parents):
+            bus = (place / "subsystem").resolve().name
+            if bus in BUSES:
+                return bus, place.name
+        return "", ""
 
     # --- connections to the kernel ------------------------------------------------
 

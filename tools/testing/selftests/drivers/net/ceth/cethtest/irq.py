@@ -21,13 +21,15 @@ def _names() -> dict[int, str]:
 
 
 def of_device(end: End) -> list[int]:
-    """Message signalled interrupts of a PCI device that are in use."""
+    """Message signalled interrupts of a device that are in use."""
     link = Path(f"/sys/class/net/{end.ifname}/device").resolve()
+    names = _names()
     for place in (link, *link.parents):
         if (place / "msi_irqs").is_dir():
-            names = _names()
             return sorted(int(p.name) for p in (place / "msi_irqs").iterdir()
                           if int(p.name) in names)
+        if (place / "irqs").is_file():
+            return sorted(int(n) for n in read(place / "irqs").split() if int(n) in names)
     raise Skip(f"{end.ifname} has no interrupts of its own")
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The PCI function under a device: drivers, modules, unplugging."""
+"""What a network device sits in, on PCI or elsewhere: drivers, modules,
+unplugging."""
 
 from __future__ import annotations
 
@@ -11,20 +12,21 @@ from pathlib import Path
 from .env import Env
 from .tool import Failure, Skip, check, equal, run, wait_for, write
 
-BUS = Path("/sys/bus/pci")
+BUSES = Path("/sys/bus")
 MONITOR = "CETH_MONITOR"
 MODULES = "CETH_KO"
 
 
 class Function:
-    """The device under test as a PCI function."""
+    """The device under test as a function of its bus."""
 
     def __init__(self, env: Env) -> None:
         if not env.pci:
-            raise Skip(f"{env.dut.ifname} is no PCI device")
+            raise Skip(f"{env.dut.ifname} is on no bus that is known")
         self.env = env
         self.address = env.pci
-        self.path = BUS / "devices" / env.pci
+        self.bus = BUSES / env.bus
+        self.path = self.bus / "devices" / env.pci
         self.driver = (self.path / "driver").resolve().name
 
     @property
@@ -52,8 +54,9 @@ class Function:
             # A device that is new goes to whatever driver wants it.
             self.unbind()
         if not self.bound:
-            write(self.path / "driver_override", self.driver)
-            write(BUS / "drivers_probe", self.address)
+            if (self.path / "driver_override").exists():
+                write(self.path / "driver_override", self.driver)
+            write(self.bus / "drivers_probe", self.address)
         equal(self.bound, self.driver, f"driver of {self.address}")
         self.restore()
 
@@ -63,17 +66,29 @@ class Function:
         name, wanted = self.netdev(), self.env.dut.ifname
         if name != wanted:
             run(f"ip link set {name} name {wanted}")
+        self._restore_peers()
         self.env.configure(self.env.pairs[0])
 
 
-@contextlib.contextmanager
-def no_autoprobe() -> Iterator[None]:
-    """A device that appears meanwhile gets no driver by itself."""
-    write(BUS / "drivers_autoprobe", 0)
-    try:
-        yield
-    finally:
-        write(BUS / "drivers_autoprobe", 1)
+    def _restore_peers(self) -> None:
+        """Peers of the same driver lose their interfaces with it. Which those
+        are, only whoever runs the tests knows."""
+        for i, pair in enumerate(self.env.pairs):
+            place = self.bus / "devices" / os.environ.get(f"PEER{i}_PCI", "-") / "net"
+            if pair.peer.exists or not place.is_dir():
+                continue
+            for net in place.iterdir():
+                run(f"ip link set {net.name} name {pair.peer.ifname}")
+                run(f"ip link set {pair.peer.ifname} netns {pair.peer.ns}")
+
+    @contextlib.contextmanager
+    def no_autoprobe(self) -> Iterator[None]:
+        """A device that appears meanwhile gets no driver by itself."""
+        write(self.bus / "drivers_autoprobe", 0)
+        try:
+            yield
+        finally:
+            write(self.bus / "drivers_autoprobe", 1)
 
 
 def monitor(words: str) -> str:

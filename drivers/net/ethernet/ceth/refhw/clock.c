@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Reference NIC: the clock.
+ *
+ * It runs with the machine's, at a rate that the driver can change, from the
+ * time that the driver has set. Not even a reset stops it.
+ */
+#include <linux/ktime.h>
+#include <linux/math64.h>
+
+#include "refhw.h"
+
+/* Under the lock */
+static u64 refhw_clock_now(const struct refhw_clock *clock, u64 at)
+{
+	u64 past = at - clock->at;
+	s64 more;
+
+	/* ns * 2^-16 ppm: past / 10^6 / 2^16, in two steps against overflow */
+	more = div_s64((s64)(past >> 16) * clock->rate, 1000000);
+	return clock->base + past + more;
+}
+
+u64 refhw_time(struct refhw *hw)
+{
+	struct refhw_clock *clock = &hw->clock;
+	unsigned long flags;
+	u64 now;
+
+	spin_lock_irqsave(&clock->lock, flags);
+	now = refhw_clock_now(clock, ktime_get_raw_ns());
+	spin_unlock_irqrestore(&clock->lock, flags);
+	return now;
+}
+
+u32 refhw_time_reg(struct refhw *hw, bool high)
+{
+	u64 now;
+
+	if (high)
+		return READ_ONCE(hw->clock.held);
+	now = refhw_time(hw);
+	WRITE_ONCE(hw->clock.held, upper_32_bits(now));
+	return lower_32_bits(now);
+}
+
+void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c)
+{
+	u32 what = le32_to_cpu(c->flags);
+	struct refhw_clock *clock = &hw->clock;
+	u64 at = ktime_get_raw_ns();
+	unsigned long flags;
+
+	spin_lock_irqsave(&clock->lock, flags);
+	clock->base = refhw_clock_now(clock, at);
+	clock->at = at;
+	if (what & REFNIC_CLOCK_SET)
+		clock->base = le64_to_cpu(c->time);
+	if (what & REFNIC_CLOCK_STEP)
+		clock->base += le64_to_cpu(c->time);
+	if (what & REFNIC_CLOCK_RATE)
+		clock->rate = (s32)le32_to_cpu(c->rate);
+	spin_unlock_irqrestore(&clock->lock, flags);
+}
+
+void refhw_clock_init(struct refhw *hw)
+{
+	spin_lock_init(&hw->clock.lock);
+	hw->clock.at = ktime_get_raw_ns();
+	hw->clock.base = ktime_get_real_ns();
+}

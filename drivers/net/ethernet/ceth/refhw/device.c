@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Reference NIC: registers, reset, power.
+ *
+ * What a driver writes into a register takes effect on the admin thread, as
+ * the firmware of a controller would do it: the driver waits for the status.
+ * Doorbells are the exception.
+ */
+#include <linux/bitfield.h>
+#include <linux/dma-direct.h>
+#include <linux/etherdevice.h>
+#include <linux/kthread.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include <net/ceth/compat.h>
+
+#include "refhw.h"
+
+/**
+ * refhw_dma() - memory of the machine by DMA address
+ * @hw: the device
+ * @addr: DMA address
+ * @len: bytes
+ *
+ * The only way from the device to memory that is not its own. There is no
+ * IOMMU before the device, so that an address is a physical one, if anything
+ * is there; with swiotlb it is that of the bounce buffer. Memory which the
+ * kernel has not mapped (highmem) is not reached. Elsewhere, outside of the
+ * machine, this would be a look-up in the memory that is shared.
+ *
+ * Return: where it is, or NULL: the device has failed.
+ */
+void *refhw_dma(struct refhw *hw, u64 addr, u32 len)
+{
+	phys_addr_t from = dma_to_phys(&hw->rdev.dev, addr);
+	phys_addr_t last = from + len - 1;
+
+	if (unlikely(!len || last < from || !pfn_valid(PHYS_PFN(from)) ||
+		     !pfn_valid(PHYS_PFN(last)) ||
+		     PageHighMem(pfn_to_page(PHYS_PFN(last))))) {
+		refhw_fail(hw, REFNIC_HEALTH_DMA, 0);
+		return NULL;
+	}
+	return phys_to_virt(from);
+}
+
+/* Something the driver should know of. */
+void refhw_event(struct refhw *hw, u32 event)
+{
+	atomic_or(event, &hw->events);
+	refhw_vec_fire(&hw->vecs[0]);
+}
+
+/* The first cause stays until the reset. */
+void refhw_fail(struct refhw *hw, enum refnic_health code, u16 arg)
+{
+	u32 val = FIELD_PREP(REFNIC_HEALTH_CODE, code) |
+		  FIELD_PREP(REFNIC_HEALTH_ARG, arg);
+
+	if (!cmpxchg(&hw->health, 0, val))
+		refhw_event(hw, REFNIC_EV_HEALTH);
+}
+
+static u32 refhw_mac_reg(const struct refhw_port *port, u32 reg)
+{
+	const u8 *m = port->mac;
+
+	if (reg == REFNIC_REG_MAC_HI)
+		return m[4] | m[5] << 8;
+	return m[0] | m[1] << 8 | m[2] << 16 | (u32)m[3] << 24;
+}
+
+static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
+{
+	struct refhw *hw = to_refhw(rdev);
+	const struct refhw_port *port = hw->port;
+
+	if (READ_ONCE(hw->gone))
+		return REFNIC_GONE;
+	switch (reg) {
+	case REFNIC_REG_ID:
+		return REFNIC_ID;
+	case REFNIC_REG_VERSION:
+		return FIELD_PREP(REFNIC_VERSION_MAJOR, REFNIC_MAJOR);
+	case REFNIC_REG_CAPS_LO:
+		return lower_32_bits(port->caps);
+	case REFNIC_REG_CAPS_HI:
+		return upper_32_bits(port->caps);
+	case REFNIC_REG_FEAT_LO:
+		return lower_32_bits(hw->feat);
+	case REFNIC_REG_FEAT_HI:
+		return upper_32_bits(hw->feat);
+	case REFNIC_REG_CONTROL:
+		return READ_ONCE(hw->control);
+	case REFNIC_REG_STATUS:
+		/* Pairs with the release of refhw_control(). */
+		return smp_load_acquire(&hw->status);
+	case REFNIC_REG_HEALTH:
+		return READ_ONCE(hw->health);
+	case REFNIC_REG_EVENT:
+		return atomic_xchg(&hw->events, 0);
+	case REFNIC_REG_LINK:
+		return (refhw_link_up(port) ? REFNIC_LINK_UP : 0) |
+		       (READ_ONCE(port->wire.rate) ?: REFHW_SPEED);
+	case REFNIC_REG_PAIRS:
+		return rdev->n_irqs - 1;
+	case REFNIC_REG_VECTORS:
+		return rdev->n_irqs;
+	case REFNIC_REG_RX_RING:
+	case REFNIC_REG_TX_RING:
+		return FIELD_PREP(REFNIC_RING_MIN, REFHW_RING_MIN) |
+		       FIELD_PREP(REFNIC_RING_MAX, REFHW_RING_MAX);
+	case REFNIC_REG_TX_SEGS:
+		return REFHW_TX_SEGS;
+	case REFNIC_REG_TX_SIZE:
+		return SZ_64K;
+	case REFNIC_REG_MTU:
+		return REFHW_MTU;
+	case REFNIC_REG_RSS:
+		return FIELD_PREP(REFNIC_RSS_KEY_LEN, REFHW_KEY_LEN) |
+		       FIELD_PREP(REFNIC_RSS_INDIR_LEN, REFHW_INDIR_LEN);
+	case REFNIC_REG_HASH:
+		return REFNIC_HASH_IPV4 | REFNIC_HASH_TCPV4 |
+		       REFNIC_HASH_UDPV4 | REFNIC_HASH_IPV6 |
+		       REFNIC_HASH_TCPV6 | REFNIC_HASH_UDPV6;
+	case REFNIC_REG_COAL_USECS:
+		return 10000;
+	case REFNIC_REG_COAL_FRAMES:
+		return 4096;
+	case REFNIC_REG_MAC_LO:
+	case REFNIC_REG_MAC_HI:
+		return refhw_mac_reg(port, reg);
+	case REFNIC_REG_FILTERS:
+		return REFHW_FILTERS;
+	case REFNIC_REG_RULES:
+		return REFHW_RULES;
+	case REFNIC_REG_TIME_LO:
+	case REFNIC_REG_TIME_HI:
+		return refhw_time_reg(hw, reg == REFNIC_REG_TIME_HI);
+	case REFNIC_REG_STARVED:
+		return READ_ONCE(hw->starved);
+	case REFNIC_REG_AQ_TAIL:
+		return READ_ONCE(hw->aq_tail);
+	default:
+		return 0;
+	}
+}
+
+void refhw_wake(struct refhw *hw)
+{
+	smp_mb(); /* what it has to see, before looking whether it sleeps */
+	if (READ_ONCE(hw->idle))
+		wake_up_process(hw->task);
+}
+
+static void refhw_doorbell(struct refhw *hw, u32 reg, u32 val)
+{
+	u32 qid = (reg - REFNIC_REG_DOORBELL) / sizeof(u32);
+	struct refhw_queue *q;
+
+	if (qid >= REFHW_QIDS)
+		return;
+	rcu_read_lock();
+	q = rcu_dereference(hw->queues[qid]);
+	if (q) {
+		/* Pairs with the acquire of who takes descriptors. */
+		smp_store_release(&q->tail, val);
+		if (q->tx)
+			refhw_tx_doorbell(q);
+		else
+			refhw_rx_doorbell(q);
+	}
+	rcu_read_unlock();
+}
+
+/* Event vectors are raised for as long as there are events. */
+static void refhw_write_vector(struct refhw *hw, u32 n, u32 val)
+{
+	if (n >= hw->rdev.n_irqs)
+		return;
+	refhw_vec_arm(&hw->vecs[n], val & 1);
+	if (!n && atomic_read(&hw->events))
+		refhw_vec_fire(&hw->vecs[0]);
+}
+
+static void refhw_write32(struct refnic_device *rdev, u32 reg, u32 val)
+{
+	struct refhw *hw = to_refhw(rdev);
+
+	if (READ_ONCE(hw->gone))
+		return;
+	if (reg >= REFNIC_REG_VECTOR(0)) {
+		refhw_write_vector(hw, (reg - REFNIC_REG_VECTOR(0)) / 4, val);
+		return;
+	}
+	if (reg >= REFNIC_REG_DOORBELL) {
+		refhw_doorbell(hw, reg, val);
+		return;
+	}
+	switch (reg) {
+	case REFNIC_REG_FEAT_LO:
+		hw->feat = (hw->feat & ~(u64)U32_MAX) | val;
+		break;
+	case REFNIC_REG_FEAT_HI:
+		hw->feat = lower_32_bits(hw->feat) | (u64)val << 32;
+		break;
+	case REFNIC_REG_CONTROL:
+		if (val & REFNIC_CTRL_RESET)
+			WRITE_ONCE(hw->status, 0);
+		WRITE_ONCE(hw->control, val);
+		/* Pairs with the acquire in refhw_thread(). */
+		smp_store_release(&hw->control_new, true);
+		refhw_wake(hw);
+		break;
+	case REFNIC_REG_AQ_LO:
+		hw->aq_addr = (hw->aq_addr & ~(u64)U32_MAX) | val;
+		break;
+	case REFNIC_REG_AQ_HI:
+		hw->aq_addr = lower_32_bits(hw->aq_addr) | (u64)val << 32;
+		break;
+	case REFNIC_REG_AQ_SIZE:
+		hw->aq_order = val;
+		break;
+	case REFNIC_REG_AQ_TAIL:
+		/* Pairs with the acquire in refhw_admin(). */
+		smp_store_release(&hw->aq_tail, val);
+		refhw_wake(hw);
+		break;
+	}
+}
+
+static const struct refnic_bus_ops refhw_bus_ops = {
+	.read32		= refhw_read32,
+	.write32	= refhw_write32,
+};
+
+/* As after power on. On return nothing of the driver's is touched. */
+static void refhw_reset(struct refhw *hw)
+{
+	u32 i;
+
+	WRITE_ONCE(hw->status, 0);
+	refhw_queues_stop(hw);
+	refhw_forget(hw);
+	for (i = 0; i < hw->rdev.n_irqs; i++)
+		refhw_vec_reset(&hw->vecs[i]);
+	atomic_set(&hw->events, 0);
+	hw->feat = 0;
+	hw->aq = NULL;
+	hw->aq_addr = 0;
+	hw->aq_order = 0;
+	hw->aq_head = 0;
+	WRITE_ONCE(hw->aq_tail, 0);
+	WRITE_ONCE(hw->health, 0);
+}
+
+static bool refhw_enable(struct refhw *hw)
+{
+	if ((hw->feat & ~hw->port->caps) || hw->aq_order > REFNIC_AQ_SIZE_MAX)
+		return false;
+	hw->aq = refhw_dma(hw, hw->aq_addr, sizeof(*hw->aq) << hw->aq_order);
+	return hw->aq;
+}
+
+static void refhw_control(struct refhw *hw, u32 control)
+{
+	u32 status = hw->status, i;
+
+	if (control & REFNIC_CTRL_RESET) {
+		refhw_reset(hw);
+		status = REFNIC_STAT_READY;
+	} else if ((control & REFNIC_CTRL_ENABLE) &&
+		   !(status & REFNIC_STAT_ENABLED)) {
+		status |= refhw_enable(hw) ? REFNIC_STAT_ENABLED :
+					     REFNIC_STAT_FAILED;
+	}
+	if (status & REFNIC_STAT_ENABLED) {
+		status &= ~REFNIC_STAT_RUNNING;
+		if (control & REFNIC_CTRL_RUN)
+			status |= REFNIC_STAT_RUNNING;
+	}
+	/* What the status vouches for is there. */
+	smp_store_release(&hw->status, status);
+	for (i = 0; i < REFHW_MAX_PAIRS; i++)
+		if (hw->txqs[i])
+			refhw_tx_doorbell(hw->txqs[i]);
+}
+
+static int refhw_thread(void *data)
+{
+	struct refhw *hw = data;
+
+	while (!kthread_should_stop()) {
+		WRITE_ONCE(hw->idle, true);
+		set_current_state(TASK_IDLE);
+		if (!READ_ONCE(hw->control_new) &&
+		    READ_ONCE(hw->aq_tail) == hw->aq_head &&
+		    !kthread_should_stop())
+			schedule();
+		__set_current_state(TASK_RUNNING);
+		WRITE_ONCE(hw->idle, false);
+
+		/* Pairs with the release of refhw_write32(). */
+		if (smp_load_acquire(&hw->control_new)) {
+			WRITE_ONCE(hw->control_new, false);
+			smp_mb(); /* taken before it is looked at */
+			refhw_control(hw, READ_ONCE(hw->control));
+		}
+		refhw_admin(hw);
+		/* Says so first: afterwards nothing is armed. */
+		if (hw->aq && refhw_fault(hw->port, REFHW_FAULT_RESET)) {
+			refhw_fail(hw, REFNIC_HEALTH_INTERNAL, 1);
+			refhw_reset(hw);
+			refhw_fail(hw, REFNIC_HEALTH_INTERNAL, 1);
+			/* As after any reset */
+			smp_store_release(&hw->status, REFNIC_STAT_READY);
+		}
+	}
+	return 0;
+}
+
+static void refhw_release(struct device *dev)
+{
+	struct refhw *hw = to_refhw(to_refnic_device(dev));
+
+	kvfree(rcu_access_pointer(hw->filter));
+	kvfree(rcu_access_pointer(hw->rss));
+	if (hw->task)
+		put_task_struct(hw->task);
+	kvfree(hw);
+}
+
+/* A device for a port, found by a driver before this returns. */
+struct refhw *refhw_create(struct refhw_port *port)
+{
+	struct task_struct *task;
+	struct refhw *hw;
+	int err;
+
+	hw = kvzalloc_obj(*hw);
+	if (!hw)
+		return ERR_PTR(-ENOMEM);
+	hw->port = port;
+	refhw_bus_init(&hw->rdev, port->name, refhw_release);
+	hw->rdev.ops = &refhw_bus_ops;
+	refhw_clock_init(hw);
+	err = refhw_irq_init(hw, port->pairs + 1);
+	if (err)
+		goto err_irq;
+	hw->status = REFNIC_STAT_READY;
+	ether_addr_copy(hw->mac, port->mac);
+	task = kthread_create(refhw_thread, hw, "%s-adm", port->name);
+	if (IS_ERR(task)) {
+		err = PTR_ERR(task);
+		goto err_irq;
+	}
+	/* A late register access may still wake it. */
+	hw->task = get_task_struct(task);
+	wake_up_process(task);
+	rcu_assign_pointer(port->hw, hw);
+	err = device_add(&hw->rdev.dev);
+	if (err)
+		goto err_task;
+	return hw;
+
+err_task:
+	rcu_assign_pointer(port->hw, NULL);
+	synchronize_srcu(&refhw_srcu);
+	kthread_stop(hw->task);
+err_irq:
+	refhw_irq_exit(hw);
+	put_device(&hw->rdev.dev);
+	return ERR_PTR(err);
+}
+
+/* Pull it out: first it touches nothing any more, then the driver hears. */
+void refhw_destroy(struct refhw *hw)
+{
+	WRITE_ONCE(hw->gone, true);
+	WRITE_ONCE(hw->status, 0);
+	kthread_stop(hw->task);
+	rcu_assign_pointer(hw->port->hw, NULL);
+	refhw_queues_stop(hw);
+	synchronize_srcu(&refhw_srcu);
+	refhw_forget(hw);
+	device_del(&hw->rdev.dev);
+	refhw_irq_exit(hw);
+	put_device(&hw->rdev.dev);
+}

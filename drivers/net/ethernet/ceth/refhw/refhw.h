@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Reference NIC, the device model: what its files share.
+ *
+ * A port is a place: a name, a wire, settings. While it has power there is a
+ * device in it, struct refhw, which a driver finds on the bus.
+ *
+ * Locks
+ *	refhw_lock		ports, wires, power: everything that configfs does
+ *	admin thread		state of a device; nobody else changes it, so that
+ *				it needs no lock
+ *	refhw_srcu		who sends a frame holds it: ports, devices and
+ *				queues go away after it
+ *	refhw_queue.lock	putting frames into a receive queue
+ *	refhw_vec.lock		moderation
+ */
+#ifndef _REFHW_H
+#define _REFHW_H
+
+#include <linux/atomic.h>
+#include <linux/configfs.h>
+#include <linux/hrtimer.h>
+#include <linux/if_ether.h>
+#include <linux/if_vlan.h>
+#include <linux/irq_work.h>
+#include <linux/irqdomain.h>
+#include <linux/mutex.h>
+#include <linux/smp.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/wait.h>
+
+#include "refnic_bus.h"
+#include "refnic_hw.h"
+
+#define REFHW_MAX_PAIRS		64
+#define REFHW_RING_MIN		6
+#define REFHW_RING_MAX		12
+#define REFHW_TX_SEGS		24
+#define REFHW_MTU		9600
+#define REFHW_KEY_LEN		40
+#define REFHW_INDIR_LEN		128
+#define REFHW_FILTERS		64
+#define REFHW_RULES		64
+#define REFHW_SPEED		100000
+/* A doorbell for each; numbers are not used again soon. */
+#define REFHW_QIDS		1024
+/* Longest input of the hash: two IPv6 addresses, two ports */
+#define REFHW_HASH_INPUT	36
+/* How long a receive queue without buffers may hold up the sender */
+#define REFHW_PAUSE		HZ
+
+#define REFHW_CAPS	(REFNIC_F_RX_CSUM | REFNIC_F_TX_CSUM | REFNIC_F_TSO | \
+			 REFNIC_F_USO | REFNIC_F_RSS | REFNIC_F_VLAN_FILTER | \
+			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
+			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
+			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES)
+
+/**
+ * struct refhw_iov - a piece of a frame
+ * @p: where
+ * @len: bytes
+ */
+struct refhw_iov {
+	const u8 *p;
+	u32 len;
+};
+
+/**
+ * struct refhw_frame - a frame on its way
+ * @hdr: its first bytes
+ * @hdr_len: how many of them
+ * @iov: the rest
+ * @n: pieces of the rest
+ * @len: bytes in all
+ * @csum_done: the sender's device has just computed the checksum
+ * @l3: offset of the IP header; 0: none
+ * @l4: offset of the TCP or UDP header; 0: none
+ * @l4_end: where the IP packet ends
+ * @vid: VLAN, with @vlan
+ * @proto: of the IP packet
+ * @vlan: has a tag
+ * @tci: tag that the receiver has taken off, with @stripped
+ * @stripped: see @tci
+ * @v6: version of IP
+ */
+struct refhw_frame {
+	u8 hdr[REFNIC_HDR_MAX + VLAN_HLEN];
+	u32 hdr_len;
+	struct refhw_iov iov[REFHW_TX_SEGS];
+	u32 n;
+	u32 len;
+	bool csum_done;
+	u16 l3;
+	u16 l4;
+	u16 l4_end;
+	u16 vid;
+	u8 proto;
+	bool vlan;
+	bool v6;
+	bool stripped;
+	u16 tci;
+};
+
+/**
+ * struct refhw_vec - an interrupt vector
+ * @hw: the device
+ * @virq: Linux interrupt number
+ * @cpu: where it goes
+ * @armed: by the driver; raising it takes it away
+ * @masked: by the interrupt controller
+ * @pending: raised while masked
+ * @ipi: on the way to another CPU
+ * @work: the interrupt itself
+ * @csd: to get to another CPU
+ * @lock: of what follows
+ * @timer: delay
+ * @waiting: receive and transmit events that are delayed
+ * @usecs: longest delay of each
+ * @frames: events that end it
+ */
+struct refhw_vec {
+	struct refhw *hw;
+	int virq;
+	int cpu;
+	bool armed;
+	bool masked;
+	bool pending;
+	atomic_t ipi;
+	struct irq_work work;
+	call_single_data_t csd;
+	spinlock_t lock; /* of the counters below */
+	struct hrtimer timer;
+	u32 waiting[2];
+	u32 usecs[2];
+	u32 frames[2];
+};
+
+/**
+ * struct refhw_queue - a queue that a driver has made
+ * @hw: the device
+ * @qid: its number
+ * @index: for steering
+ * @tx: transmits
+ * @alive: the device may use its memory
+ * @idle: its thread sleeps
+ * @vec: interrupt
+ * @ring: descriptors
+ * @cmpl: completions
+ * @order: size as a power of two
+ * @mask: size - 1
+ * @buf_len: bytes of a receive buffer
+ * @stuck: makes as if it worked, and does not
+ * @tail: doorbell
+ * @head: next descriptor
+ * @done: next completion
+ * @lock: receive: one frame after the other
+ * @wait: receive: for buffers
+ * @starved: receive: without buffers since then; 0: not
+ * @told: receive: the driver has been told of that
+ * @extra: transmit: word 3 of the packet's first descriptor
+ * @rate: transmit: Mbit/s, 0: no limit
+ * @free: transmit: when the next frame may go, ns
+ * @task: transmit: thread
+ * @frame: transmit: being sent
+ * @seg: transmit: segment of @frame
+ * @rcu: to free it
+ */
+struct refhw_queue {
+	struct refhw *hw;
+	u16 qid;
+	u16 index;
+	bool tx;
+	bool alive;
+	bool idle;
+	struct refhw_vec *vec;
+	void *ring;
+	void *cmpl;
+	u8 order;
+	u32 mask;
+	u32 buf_len;
+	bool stuck;
+	u32 tail;
+	u32 head;
+	u32 done;
+	struct mutex lock; /* receive: one frame at a time */
+	wait_queue_head_t wait;
+	unsigned long starved;
+	bool told;
+	u64 extra;
+	u32 rate;
+	u64 free;
+	struct task_struct *task;
+	struct refhw_frame frame;
+	struct refhw_frame seg;
+	struct rcu_head rcu;
+};
+
+/* In the order of &struct refnic_stats */
+enum refhw_stat {
+	REFHW_RX_FRAMES,
+	REFHW_RX_BYTES,
+	REFHW_RX_FILTERED,
+	REFHW_RX_NO_QUEUE,
+	REFHW_RX_NO_BUFFER,
+	REFHW_RX_LENGTH,
+	REFHW_RX_CSUM_BAD,
+	REFHW_TX_FRAMES,
+	REFHW_TX_BYTES,
+	REFHW_TX_ERROR,
+	REFHW_TX_NO_LINK,
+	REFHW_STATS,
+};
+
+/**
+ * struct refhw_rss - receive steering
+ * @types: what is hashed
+ * @other: index for all else
+ * @key: key
+ * @indir: table
+ * @hash: hash of each byte at each place of the input, computed from @key
+ */
+struct refhw_rss {
+	u32 types;
+	u16 other;
+	u8 key[REFHW_KEY_LEN];
+	u16 indir[REFHW_INDIR_LEN];
+	u32 hash[REFHW_HASH_INPUT][256];
+};
+
+/**
+ * struct refhw_filter - which frames the device takes
+ * @flags: REFNIC_RX_*
+ * @n: addresses in @addr
+ * @addr: addresses beside the device's own
+ */
+struct refhw_filter {
+	u32 flags;
+	u32 n;
+	u8 addr[REFHW_FILTERS][ETH_ALEN];
+};
+
+/**
+ * struct refhw_clock - the device's clock
+ * @lock: of all of it
+ * @base: time when it was last changed, ns
+ * @at: monotonic time of the machine then, ns
+ * @rate: how much faster it runs, 2^-16 ppm
+ * @held: high word, for the reading in two steps
+ */
+struct refhw_clock {
+	spinlock_t lock; /* of all of it */
+	u64 base;
+	u64 at;
+	s32 rate;
+	u32 held;
+};
+
+/**
+ * struct refhw - a device
+ * @rdev: as the bus sees it
+ * @port: where it sits
+ * @task: admin thread
+ * @idle: it sleeps
+ * @gone: pulled out
+ * @control: written by the driver
+ * @control_new: and not yet looked at
+ * @feat: features that the driver has taken
+ * @status: REFNIC_STAT_*
+ * @health: register
+ * @events: register
+ * @starved: register
+ * @aq: admin queue
+ * @aq_addr: its address
+ * @aq_order: its size, a power of two
+ * @aq_tail: doorbell
+ * @aq_head: next command
+ * @mac: address in force
+ * @offloads: REFNIC_OFF_*
+ * @vlans: let through
+ * @filter: receive filter; replaced as a whole
+ * @rules: by location; each replaced as a whole
+ * @rss: steering; replaced as a whole
+ * @vecs: vectors
+ * @domain: their interrupts
+ * @fwnode: name of @domain
+ * @next_qid: where the search for a queue number starts
+ * @queues: by number
+ * @rxqs: by steering index
+ * @txqs: by index
+ * @stats: counters
+ * @clock: clock
+ */
+struct refhw {
+	struct refnic_device rdev;
+	struct refhw_port *port;
+	struct task_struct *task;
+	bool idle;
+	bool gone;
+	u32 control;
+	bool control_new;
+	u64 feat;
+	u32 status;
+	u32 health;
+	atomic_t events;
+	u32 starved;
+	struct refnic_cmd *aq;
+	u64 aq_addr;
+	u32 aq_order;
+	u32 aq_tail;
+	u32 aq_head;
+	u8 mac[ETH_ALEN];
+	u32 offloads;
+	DECLARE_BITMAP(vlans, VLAN_N_VID);
+	struct refhw_filter __rcu *filter;
+	struct refnic_cmd_rule __rcu *rules[REFHW_RULES];
+	struct refhw_rss __rcu *rss;
+	struct refhw_vec *vecs;
+	struct irq_domain *domain;
+	struct fwnode_handle *fwnode;
+	u32 next_qid;
+	struct refhw_queue __rcu *queues[REFHW_QIDS];
+	struct refhw_queue __rcu *rxqs[REFHW_MAX_PAIRS];
+	struct refhw_queue *txqs[REFHW_MAX_PAIRS];
+	atomic64_t stats[REFHW_STATS];
+	struct refhw_clock clock;
+};
+
+#define to_refhw(r)	container_of(r, struct refhw, rdev)
+
+/**
+ * struct refhw_wire - what a port's frames meet on their way out
+ * @latency: ns
+ * @rate: Mbit/s; 0: no limit
+ * @loss: frames in a million
+ * @reorder: frames in a million
+ * @task: delivers what is delayed; NULL: nothing ever was
+ * @lock: of what follows
+ * @frames: on the way
+ * @bytes: of @frames
+ * @free: when the last bit of @frames is on the wire, ns
+ * @room: for senders that wait
+ * @frame: being delivered
+ */
+struct refhw_wire {
+	u32 latency;
+	u32 rate;
+	u32 loss;
+	u32 reorder;
+	struct task_struct *task;
+	spinlock_t lock; /* of what is on the way */
+	struct list_head frames;
+	u32 bytes;
+	u64 free;
+	wait_queue_head_t room;
+	struct refhw_frame frame;
+};
+
+/**
+ * struct refhw_gen - built-in source of frames
+ * @task: thread
+ * @frames: still to send
+ * @size: of each
+ * @flows: different UDP ports
+ * @sunk: frames that have come out of the port
+ * @frame: being sent
+ */
+struct refhw_gen {
+	struct task_struct *task;
+	u64 frames;
+	u32 size;
+	u32 flows;
+	atomic64_t sunk;
+	struct refhw_frame frame;
+};
+
+/* What a device can be made to do wrong */
+enum refhw_fault {
+	REFHW_FAULT_RX_ID,		/* completion of an id that is none */
+	REFHW_FAULT_RX_DUP,		/* completion of the same id again */
+	REFHW_FAULT_RX_LEN,		/* more bytes than the buffer has */
+	REFHW_FAULT_RX_EMPTY,		/* no bytes */
+	REFHW_FAULT_RX_CHAIN,		/* a frame of buffers without end */
+	REFHW_FAULT_RX_LOST,		/* no completion */
+	REFHW_FAULT_RX_STUCK,		/* the queue takes no frame any more */
+	REFHW_FAULT_TX_ID,
+	REFHW_FAULT_TX_DUP,
+	REFHW_FAULT_TX_LOST,
+	REFHW_FAULT_TX_STUCK,
+	REFHW_FAULT_IRQ_LOST,		/* no interrupt */
+	REFHW_FAULT_IRQ_SPURIOUS,	/* an interrupt without cause */
+	REFHW_FAULT_ADMIN_STUCK,	/* no answer */
+	REFHW_FAULT_ADMIN_ERROR,	/* refusal */
+	REFHW_FAULT_LINK_FLAP,		/* the link was down for a moment */
+	REFHW_FAULT_RESET,		/* the device resets itself */
+	REFHW_FAULT_FAIL,		/* the device says that it has failed */
+	REFHW_FAULTS,
+};
+
+/**
+ * struct refhw_faults - misbehaviour of a port's device
+ * @on: some of it is wanted
+ * @count: how many times, by &enum refhw_fault
+ * @chaos_ppm: at random, out of a million occasions
+ * @chaos_mask: what of it
+ * @done: what was done wrong so far
+ * @dir: in debugfs
+ * @files: in @dir
+ */
+struct refhw_faults {
+	bool on;
+	u32 count[REFHW_FAULTS];
+	u32 chaos_ppm;
+	u32 chaos_mask;
+	atomic_t done;
+	struct dentry *dir;
+	struct refhw_fault_file *files;
+};
+
+/**
+ * struct refhw_port - a place for a device
+ * @group: in configfs
+ * @list: of all ports
+ * @name: also the device's
+ * @pairs: queue pairs that the device has
+ * @caps: what it can do
+ * @mtu: longest frame on the wire, without header
+ * @mac: permanent address
+ * @plugged: the cable is
+ * @boot: made by the module itself
+ * @hw: the device; NULL: no power
+ * @peer: other end of the wire
+ * @generator: the wire ends in the built-in generator
+ * @wire: towards @peer
+ * @gen: generator
+ * @faults: misbehaviour
+ */
+struct refhw_port {
+	struct config_group group;
+	struct list_head list;
+	char name[32];
+	u32 pairs;
+	u64 caps;
+	u32 mtu;
+	u8 mac[ETH_ALEN];
+	bool plugged;
+	bool boot;
+	struct refhw __rcu *hw;
+	struct refhw_port __rcu *peer;
+	bool generator;
+	struct refhw_wire wire;
+	struct refhw_gen gen;
+	struct refhw_faults faults;
+};
+
+extern struct mutex refhw_lock;
+extern struct srcu_struct refhw_srcu;
+
+static inline void refhw_count(struct refhw *hw, enum refhw_stat stat, u64 n)
+{
+	atomic64_add(n, &hw->stats[stat]);
+}
+
+/* bus.c */
+int refhw_bus_register(void);
+void refhw_bus_unregister(void);
+void refhw_bus_init(struct refnic_device *rdev, const char *name,
+		    void (*release)(struct device *dev));
+
+/* device.c: registers, reset, power */
+struct refhw *refhw_create(struct refhw_port *port);
+void refhw_destroy(struct refhw *hw);
+void refhw_fail(struct refhw *hw, enum refnic_health code, u16 arg);
+void refhw_event(struct refhw *hw, u32 event);
+void refhw_wake(struct refhw *hw);
+void *refhw_dma(struct refhw *hw, u64 addr, u32 len);
+
+/* admin.c: commands */
+void refhw_admin(struct refhw *hw);
+void refhw_forget(struct refhw *hw);
+void refhw_queues_stop(struct refhw *hw);
+
+/* fault.c */
+bool refhw_fault_hit(struct refhw_port *port, enum refhw_fault fault);
+void refhw_fault_add(struct refhw_port *port);
+void refhw_fault_del(struct refhw_port *port);
+void refhw_fault_init(void);
+void refhw_fault_exit(void);
+
+static inline bool refhw_fault(struct refhw_port *port, enum refhw_fault fault)
+{
+	return unlikely(READ_ONCE(port->faults.on)) &&
+	       refhw_fault_hit(port, fault);
+}
+
+/* irq.c */
+int refhw_irq_init(struct refhw *hw, u32 n);
+void refhw_irq_exit(struct refhw *hw);
+void refhw_vec_arm(struct refhw_vec *vec, bool on);
+void refhw_vec_fire(struct refhw_vec *vec);
+void refhw_vec_spurious(struct refhw_vec *vec);
+void refhw_vec_event(struct refhw_vec *vec, bool tx);
+void refhw_vec_reset(struct refhw_vec *vec);
+
+/* clock.c */
+void refhw_clock_init(struct refhw *hw);
+u64 refhw_time(struct refhw *hw);
+u32 refhw_time_reg(struct refhw *hw, bool high);
+void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c);
+
+/* frame.c: parsing, checksums, copying */
+void refhw_frame_parse(struct refhw_frame *f);
+void refhw_frame_copy(const struct refhw_frame *f, u32 off, u8 *to, u32 len);
+bool refhw_frame_csum(struct refhw_frame *f, u32 start, u32 offset);
+void refhw_frame_untag(struct refhw_frame *f);
+bool refhw_frame_tag(struct refhw_frame *f, u16 tci);
+u32 refhw_frame_headers(const struct refhw_frame *f);
+int refhw_frame_verify(const struct refhw_frame *f);
+void refhw_frame_slice(struct refhw_frame *to, const struct refhw_frame *f,
+		       u32 off, u32 len);
+
+/* steer.c: filters and steering */
+bool refhw_filtered(struct refhw *hw, const struct refhw_frame *f);
+u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
+	       u64 *info);
+const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
+					 const struct refhw_frame *f);
+void refhw_rss_prepare(struct refhw_rss *rss);
+
+/* rx.c */
+void refhw_rx(struct refhw *hw, struct refhw_frame *f);
+void refhw_rx_doorbell(struct refhw_queue *q);
+
+/* tx.c */
+int refhw_tx_start(struct refhw_queue *q);
+void refhw_tx_stop(struct refhw_queue *q);
+void refhw_tx_doorbell(struct refhw_queue *q);
+
+/* wire.c */
+void refhw_wire_init(struct refhw_port *port);
+void refhw_wire_exit(struct refhw_port *port);
+int refhw_wire_start(struct refhw_port *port);
+void refhw_wire_send(struct refhw *hw, struct refhw_frame *f);
+void refhw_wire_join(struct refhw_port *a, struct refhw_port *b);
+void refhw_wire_cut(struct refhw_port *port);
+bool refhw_link_up(const struct refhw_port *port);
+void refhw_link_changed(struct refhw_port *port);
+int refhw_gen_start(struct refhw_port *port, u64 frames);
+void refhw_gen_stop(struct refhw_port *port);
+
+#endif /* _REFHW_H */

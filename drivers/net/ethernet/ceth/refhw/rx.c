@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Reference NIC: a frame comes in from the wire.
+ *
+ * Runs on the thread of who sent it, and may wait there for buffers, as long
+ * as flow control lets it. The frame is copied into the driver's buffers here:
+ * this is the DMA engine.
+ */
+#include <linux/bitfield.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+
+#include "refhw.h"
+
+/* Most buffers of a frame */
+#define REFHW_RX_BUFS	64
+
+void refhw_rx_doorbell(struct refhw_queue *q)
+{
+	if (wq_has_sleeper(&q->wait))
+		wake_up_all(&q->wait);
+}
+
+static u32 refhw_rx_avail(const struct refhw_queue *q)
+{
+	/* Pairs with the release of the doorbell. */
+	return smp_load_acquire(&q->tail) - q->head;
+}
+
+/* Frames are lost for want of buffers; said once, until there are some. */
+static void refhw_rx_starved(struct refhw_queue *q)
+{
+	if (q->told || !READ_ONCE(q->alive))
+		return;
+	q->told = true;
+	WRITE_ONCE(q->hw->starved, q->index);
+	refhw_event(q->hw, REFNIC_EV_STARVED);
+}
+
+/* Wait for buffers: the sender has been told to pause. Not for ever: a queue
+ * that nobody cares for must not stop the others.
+ */
+static bool refhw_rx_wait(struct refhw_queue *q, u32 n)
+{
+	long left;
+
+	if (!q->starved)
+		q->starved = jiffies ?: 1;
+	left = q->starved + REFHW_PAUSE - jiffies;
+	if (left > 0)
+		wait_event_idle_timeout(q->wait, refhw_rx_avail(q) >= n ||
+					!READ_ONCE(q->alive) ||
+					kthread_should_stop(), left);
+	if (!READ_ONCE(q->alive))
+		return false;
+	if (refhw_rx_avail(q) < n) {
+		refhw_rx_starved(q);
+		return false;
+	}
+	return true;
+}
+
+/* A completion as it should be, made worse. False: none at all. */
+static bool refhw_rx_wrong(struct refhw_queue *q, u64 *word, bool first)
+{
+	struct refhw_port *port = q->hw->port;
+
+	if (refhw_fault(port, REFHW_FAULT_RX_LOST))
+		return false;
+	if (refhw_fault(port, REFHW_FAULT_RX_ID))
+		*word |= REFNIC_RXC_ID;
+	if (refhw_fault(port, REFHW_FAULT_RX_LEN))
+		*word |= REFNIC_RXC_LEN;
+	else if (refhw_fault(port, REFHW_FAULT_RX_EMPTY))
+		*word &= ~REFNIC_RXC_LEN;
+	if (first && refhw_fault(port, REFHW_FAULT_RX_CHAIN))
+		*word |= REFNIC_RXC_BUFS;
+	return true;
+}
+
+/* The first word of a completion is the last to be written: its phase says
+ * that all is there, also the frame itself.
+ */
+static void refhw_rx_write(struct refhw_queue *q, u64 word)
+{
+	struct refnic_rx_cmpl *ring = q->cmpl;
+
+	if (!((q->done >> q->order) & 1))
+		word |= REFNIC_RXC_PHASE;
+	smp_wmb(); /* as said */
+	WRITE_ONCE(ring[q->done & q->mask].info, cpu_to_le64(word));
+	q->done++;
+}
+
+/* Completions of a frame in the buffers @ids */
+static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f,
+			      const u16 *ids, u32 n, u32 first, u64 info,
+			      u32 hash)
+{
+	struct refnic_rx_cmpl *ring = q->cmpl, *c;
+	u32 i, left = f->len, len;
+	u64 word;
+
+	for (i = 0; i < n; i++) {
+		len = i ? min(left, q->buf_len) : first;
+		left -= len;
+		word = FIELD_PREP(REFNIC_RXC_ID, ids[i]) |
+		       FIELD_PREP(REFNIC_RXC_LEN, len);
+		c = &ring[q->done & q->mask];
+		if (!i) {
+			word |= info | FIELD_PREP(REFNIC_RXC_BUFS, n);
+			c->hash = cpu_to_le64(hash |
+				FIELD_PREP(REFNIC_RXC_TCI, f->tci));
+			if (info & REFNIC_RXC_TIME)
+				c->time = cpu_to_le64(refhw_time(q->hw));
+		}
+		if (unlikely(READ_ONCE(q->hw->port->faults.on)) &&
+		    !refhw_rx_wrong(q, &word, !i))
+			continue;
+		refhw_rx_write(q, word);
+		if (refhw_fault(q->hw->port, REFHW_FAULT_RX_DUP))
+			refhw_rx_write(q, word);
+	}
+}
+
+static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
+			 u64 info, u32 hash)
+{
+	const struct refnic_rx_desc *ring = q->ring, *d;
+	u32 i, off, len, n, avail, first = 0;
+	struct refhw *hw = q->hw;
+	u16 ids[REFHW_RX_BUFS];
+
+	if (READ_ONCE(hw->offloads) & REFNIC_OFF_HDR_SPLIT)
+		first = refhw_frame_headers(f);
+	if (!first || first > q->buf_len)
+		first = min(f->len, q->buf_len);
+	n = 1 + DIV_ROUND_UP(f->len - first, q->buf_len);
+	if (n > REFHW_RX_BUFS || (n > 1 && !(hw->feat & REFNIC_F_SCATTER))) {
+		refhw_count(hw, REFHW_RX_LENGTH, 1);
+		return false;
+	}
+	avail = refhw_rx_avail(q);
+	if (unlikely(avail > q->mask + 1)) {
+		refhw_fail(hw, REFNIC_HEALTH_TAIL, q->qid);
+		return false;
+	}
+	if (refhw_fault(hw->port, REFHW_FAULT_RX_STUCK))
+		q->stuck = true;
+	if (q->stuck)
+		refhw_rx_starved(q);
+	if (q->stuck || (avail < n && !refhw_rx_wait(q, n))) {
+		refhw_count(hw, REFHW_RX_NO_BUFFER, 1);
+		return false;
+	}
+	for (i = 0, off = 0; i < n; i++, off += len) {
+		u8 *to;
+
+		len = i ? min(f->len - off, q->buf_len) : first;
+
+		d = &ring[(q->head + i) & q->mask];
+		ids[i] = le64_to_cpu(READ_ONCE(d->id));
+		to = refhw_dma(hw, le64_to_cpu(READ_ONCE(d->addr)), len);
+		if (unlikely(!to))
+			return false;
+		refhw_frame_copy(f, off, to, len);
+	}
+	q->head += n;
+	q->starved = 0;
+	q->told = false;
+	refhw_rx_complete(q, f, ids, n, first, info, hash);
+	return true;
+}
+
+/**
+ * refhw_rx() - a frame for a device
+ * @hw: the device
+ * @f: frame
+ *
+ * Context: process, under refhw_srcu.
+ */
+void refhw_rx(struct refhw *hw, struct refhw_frame *f)
+{
+	u32 len = f->len, hash = 0, index = 0;
+	const struct refnic_cmd_rule *rule;
+	const struct refhw_rss *rss;
+	struct refhw_queue *q;
+	u64 info = 0;
+	bool done;
+	int sum;
+
+	/* Pairs with the release of refhw_control(). */
+	if (!(smp_load_acquire(&hw->status) & REFNIC_STAT_RUNNING))
+		return;
+	refhw_frame_parse(f);
+	if (len < ETH_HLEN ||
+	    len > READ_ONCE(hw->port->mtu) + ETH_HLEN + 2 * VLAN_HLEN) {
+		refhw_count(hw, REFHW_RX_LENGTH, 1);
+		return;
+	}
+	if (refhw_filtered(hw, f)) {
+		refhw_count(hw, REFHW_RX_FILTERED, 1);
+		return;
+	}
+	rss = srcu_dereference(hw->rss, &refhw_srcu);
+	if (rss) {
+		hash = refhw_hash(rss, f, &info);
+		index = info & REFNIC_RXC_HASH ?
+			rss->indir[hash % REFHW_INDIR_LEN] : rss->other;
+		if (!(READ_ONCE(hw->offloads) & REFNIC_OFF_RX_HASH))
+			info = 0;
+	}
+	rule = hw->feat & REFNIC_F_RULES ? refhw_rule(hw, f) : NULL;
+	if (rule) {
+		index = le16_to_cpu(rule->index);
+		if (index == REFNIC_RULE_DROP) {
+			refhw_count(hw, REFHW_RX_FILTERED, 1);
+			return;
+		}
+	}
+	if (READ_ONCE(hw->offloads) & REFNIC_OFF_RX_CSUM) {
+		sum = refhw_frame_verify(f);
+		if (sum > 0)
+			info |= REFNIC_RXC_CSUM_OK;
+		else if (sum < 0)
+			refhw_count(hw, REFHW_RX_CSUM_BAD, 1);
+	}
+
+	if (f->vlan && (READ_ONCE(hw->offloads) & REFNIC_OFF_VLAN_STRIP)) {
+		refhw_frame_untag(f);
+		info |= REFNIC_RXC_VLAN;
+	}
+	if (READ_ONCE(hw->offloads) & REFNIC_OFF_RX_TIME)
+		info |= REFNIC_RXC_TIME;
+
+	q = srcu_dereference(hw->rxqs[index], &refhw_srcu);
+	if (!q) {
+		refhw_count(hw, REFHW_RX_NO_QUEUE, 1);
+		return;
+	}
+	mutex_lock(&q->lock);
+	done = READ_ONCE(q->alive) && !kthread_should_stop() &&
+	       refhw_rx_put(q, f, info, hash);
+	mutex_unlock(&q->lock);
+	if (!done)
+		return;
+	refhw_count(hw, REFHW_RX_FRAMES, 1);
+	refhw_count(hw, REFHW_RX_BYTES, len);
+	refhw_vec_event(q->vec, false);
+}

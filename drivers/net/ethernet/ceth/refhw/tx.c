@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Reference NIC: transmission.
+ *
+ * A thread for each transmit queue, asleep until the doorbell rings. It
+ * fetches descriptors, segments, computes checksums, sends, and completes.
+ */
+#include <linux/bitfield.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/kthread.h>
+#include <linux/sched/task.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <net/checksum.h>
+#include <net/ip6_checksum.h>
+
+#include "refhw.h"
+
+/* Of a packet to segment, as its first descriptor says */
+struct refhw_tso {
+	u32 hdr_len;
+	u32 mss;
+	u32 segs;
+	bool ecn;
+};
+
+/* Lengths and identification in the IP header of segment @i, whose IP packet
+ * has @len bytes from the IP header on.
+ */
+static void refhw_tso_ip(struct refhw_frame *s, u32 i, u32 len)
+{
+	void *l3 = s->hdr + s->l3;
+	struct ipv6hdr *ip6 = l3;
+	struct iphdr *ip = l3;
+
+	if (s->v6) {
+		ip6->payload_len = htons(len - sizeof(*ip6));
+		return;
+	}
+	ip->tot_len = htons(len);
+	ip->id = htons(ntohs(ip->id) + i);
+	ip->check = 0;
+	ip->check = ip_fast_csum(ip, ip->ihl);
+}
+
+static __sum16 refhw_tso_pseudo(const struct refhw_frame *s, u32 len)
+{
+	const void *l3 = s->hdr + s->l3;
+	const struct ipv6hdr *ip6 = l3;
+	const struct iphdr *ip = l3;
+
+	if (s->v6)
+		return ~csum_ipv6_magic(&ip6->saddr, &ip6->daddr, len, s->proto,
+					0);
+	return ~csum_tcpudp_magic(ip->saddr, ip->daddr, len, s->proto, 0);
+}
+
+/* Headers of segment @i, which begins @off bytes into the payload. */
+static void refhw_tso_headers(struct refhw_frame *s, const struct refhw_tso *t,
+			      u32 i, u32 off)
+{
+	u32 len = s->len - s->l4;
+
+	refhw_tso_ip(s, i, s->len - s->l3);
+	if (s->proto == IPPROTO_UDP) {
+		struct udphdr *uh = (void *)s->hdr + s->l4;
+
+		uh->len = htons(len);
+		uh->check = refhw_tso_pseudo(s, len);
+		refhw_frame_csum(s, s->l4, offsetof(struct udphdr, check));
+	} else {
+		struct tcphdr *th = (void *)s->hdr + s->l4;
+
+		th->seq = htonl(ntohl(th->seq) + off);
+		if (i && t->ecn)
+			th->cwr = 0;
+		if (i + 1 < t->segs) {
+			th->fin = 0;
+			th->psh = 0;
+		}
+		th->check = refhw_tso_pseudo(s, len);
+		refhw_frame_csum(s, s->l4, offsetof(struct tcphdr, check));
+	}
+	s->csum_done = true;
+}
+
+/* The queue's own pace; the thread waits here. */
+static void refhw_tx_pace(struct refhw_queue *q, u32 len)
+{
+	u32 rate = READ_ONCE(q->rate);
+	u64 now = ktime_get_ns();
+	ktime_t until;
+
+	if (!rate)
+		return;
+	while (q->free > now && !kthread_should_stop()) {
+		until = ns_to_ktime(q->free);
+		set_current_state(TASK_IDLE);
+		if (!kthread_should_stop())
+			schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
+		__set_current_state(TASK_RUNNING);
+		now = ktime_get_ns();
+	}
+	q->free = max(q->free, now) + div_u64((u64)len * 8 * 1000, rate);
+}
+
+static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
+{
+	if (q->extra & REFNIC_TXE_VLAN &&
+	    !refhw_frame_tag(f, FIELD_GET(REFNIC_TXE_TCI, q->extra))) {
+		refhw_count(q->hw, REFHW_TX_ERROR, 1);
+		return;
+	}
+	refhw_tx_pace(q, f->len);
+	refhw_count(q->hw, REFHW_TX_FRAMES, 1);
+	refhw_count(q->hw, REFHW_TX_BYTES, f->len);
+	refhw_wire_send(q->hw, f);
+}
+
+/* The packet's header is moved out of its first pieces. */
+static void refhw_tx_pull(struct refhw_frame *f, u32 hdr_len)
+{
+	u32 left = min(f->len, hdr_len), at = 0, i = 0, n;
+
+	f->hdr_len = 0;
+	refhw_frame_copy(f, 0, f->hdr, left);
+	f->hdr_len = left;
+	for (; left; left -= n) {
+		n = min(left, f->iov[i].len);
+		f->iov[i].p += n;
+		f->iov[i].len -= n;
+		if (!f->iov[i].len)
+			i++;
+	}
+	for (; i < f->n; i++)
+		f->iov[at++] = f->iov[i];
+	f->n = at;
+}
+
+static bool refhw_tx_tso(struct refhw_queue *q, u64 o)
+{
+	struct refhw_frame *f = &q->frame, *s = &q->seg;
+	struct refhw_tso t = {
+		.hdr_len	= FIELD_GET(REFNIC_TXO_HDR_LEN, o),
+		.mss		= FIELD_GET(REFNIC_TXO_MSS, o),
+		.ecn		= o & REFNIC_TXO_ECN,
+	};
+	u32 i, off, payload;
+
+	if (t.hdr_len > REFNIC_HDR_MAX || t.hdr_len >= f->len || !t.mss)
+		return false;
+	refhw_tx_pull(f, REFNIC_HDR_MAX);
+	refhw_frame_parse(f);
+	/* Lengths of the whole mean nothing: 64 KiB do not fit the field. What
+	 * carries the segments, the driver says.
+	 */
+	f->l4 = FIELD_GET(REFNIC_TXO_START, o);
+	if (!f->l3 || f->l4 < f->l3 ||
+	    f->l4 + (o & REFNIC_TXO_TSO ? sizeof(struct tcphdr) :
+					  sizeof(struct udphdr)) > t.hdr_len)
+		return false;
+	f->proto = o & REFNIC_TXO_TSO ? IPPROTO_TCP : IPPROTO_UDP;
+
+	/* From here on the header is the header alone. */
+	if (f->hdr_len > t.hdr_len) {
+		u32 j;
+
+		if (f->n == REFHW_TX_SEGS)
+			return false;
+		for (j = f->n; j; j--)
+			f->iov[j] = f->iov[j - 1];
+		f->iov[0].p = f->hdr + t.hdr_len;
+		f->iov[0].len = f->hdr_len - t.hdr_len;
+		f->hdr_len = t.hdr_len;
+		f->n++;
+	}
+	payload = f->len - t.hdr_len;
+	t.segs = DIV_ROUND_UP(payload, t.mss);
+	for (i = 0, off = 0; i < t.segs; i++, off += t.mss) {
+		refhw_frame_slice(s, f, off, min(t.mss, payload - off));
+		refhw_tso_headers(s, &t, i, off);
+		refhw_tx_frame(q, s);
+	}
+	return true;
+}
+
+/* One packet, whose pieces are in the queue's frame. */
+static bool refhw_tx_packet(struct refhw_queue *q, u64 o)
+{
+	struct refhw_frame *f = &q->frame;
+	u64 feat = q->hw->feat;
+
+	f->csum_done = false;
+	if (o & (REFNIC_TXO_TSO | REFNIC_TXO_USO)) {
+		if (!(feat & (o & REFNIC_TXO_TSO ? REFNIC_F_TSO :
+						  REFNIC_F_USO)))
+			return false;
+		return refhw_tx_tso(q, o);
+	}
+	refhw_tx_pull(f, REFNIC_HDR_MAX);
+	if (o & REFNIC_TXO_CSUM) {
+		if (!(feat & REFNIC_F_TX_CSUM) ||
+		    !refhw_frame_csum(f, FIELD_GET(REFNIC_TXO_START, o),
+				      FIELD_GET(REFNIC_TXO_OFFSET, o)))
+			return false;
+		/* The outermost transport checksum, if it was that one */
+		refhw_frame_parse(f);
+		f->csum_done = f->l4 && f->l4_end == f->len &&
+			       f->l4 == FIELD_GET(REFNIC_TXO_START, o);
+	}
+	refhw_tx_frame(q, f);
+	return true;
+}
+
+static void refhw_tx_write(struct refhw_queue *q, u64 word)
+{
+	struct refnic_tx_cmpl *ring = q->cmpl;
+
+	if (!((q->done >> q->order) & 1))
+		word |= REFNIC_TXC_PHASE;
+	/* The driver may reuse what was read, once it sees this. */
+	smp_mb();
+	WRITE_ONCE(ring[q->done & q->mask].info, cpu_to_le64(word));
+	q->done++;
+}
+
+static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
+{
+	struct refnic_tx_cmpl *ring = q->cmpl, *c = &ring[q->done & q->mask];
+	struct refhw_port *port = q->hw->port;
+	u64 word = FIELD_PREP(REFNIC_TXC_ID, id);
+
+	if (!good) {
+		word |= REFNIC_TXC_ERROR;
+		refhw_count(q->hw, REFHW_TX_ERROR, 1);
+	}
+	if (q->extra & REFNIC_TXE_TIME && q->hw->feat & REFNIC_F_CLOCK) {
+		c->time = cpu_to_le64(refhw_time(q->hw));
+		word |= REFNIC_TXC_TIME;
+	}
+	if (refhw_fault(port, REFHW_FAULT_TX_LOST))
+		return;
+	if (refhw_fault(port, REFHW_FAULT_TX_ID))
+		word |= REFNIC_TXC_ID;
+	refhw_tx_write(q, word);
+	if (refhw_fault(port, REFHW_FAULT_TX_DUP))
+		refhw_tx_write(q, word);
+	refhw_vec_event(q->vec, true);
+}
+
+/* Fetch the descriptors of one packet. False: they make no sense, and it
+ * cannot be told where the next packet begins.
+ */
+static bool refhw_tx_fetch(struct refhw_queue *q, u32 tail, u64 *o, u16 *id)
+{
+	const struct refnic_tx_desc *ring = q->ring, *d;
+	struct refhw_frame *f = &q->frame;
+	u64 ctrl, addr;
+	bool first;
+	u32 len;
+
+	*o = 0;
+	q->extra = 0;
+	f->n = 0;
+	f->len = 0;
+	f->hdr_len = 0;
+	do {
+		if (q->head == tail || f->n == REFHW_TX_SEGS)
+			return false;
+		first = !f->n;
+		d = &ring[q->head++ & q->mask];
+		addr = le64_to_cpu(READ_ONCE(d->addr));
+		ctrl = le64_to_cpu(READ_ONCE(d->ctrl));
+		len = FIELD_GET(REFNIC_TXD_LEN, ctrl);
+		if (first) {
+			*id = FIELD_GET(REFNIC_TXD_ID, ctrl);
+			if (ctrl & REFNIC_TXD_OFFLOAD) {
+				*o = le64_to_cpu(READ_ONCE(d->offload));
+				q->extra = le64_to_cpu(READ_ONCE(d->extra));
+			}
+		}
+		f->iov[f->n].len = len;
+		f->iov[f->n].p = refhw_dma(q->hw, addr, len);
+		if (!f->iov[f->n].p)
+			return false;
+		f->n++;
+		f->len += len;
+	} while (!(ctrl & REFNIC_TXD_EOP));
+	return f->len >= ETH_HLEN && f->len <= SZ_64K;
+}
+
+static void refhw_tx_run(struct refhw_queue *q, u32 tail)
+{
+	u64 o;
+	u16 id;
+
+	while (q->head != tail && READ_ONCE(q->alive)) {
+		if (refhw_fault(q->hw->port, REFHW_FAULT_TX_STUCK)) {
+			q->stuck = true;
+			return;
+		}
+		if (!refhw_tx_fetch(q, tail, &o, &id)) {
+			refhw_fail(q->hw, REFNIC_HEALTH_DESC, q->qid);
+			WRITE_ONCE(q->alive, false);
+			return;
+		}
+		refhw_tx_complete(q, id, refhw_tx_packet(q, o));
+		cond_resched();
+	}
+}
+
+static bool refhw_tx_ready(struct refhw_queue *q)
+{
+	return READ_ONCE(q->tail) != q->head && READ_ONCE(q->alive) &&
+	       !q->stuck && (READ_ONCE(q->hw->status) & REFNIC_STAT_RUNNING);
+}
+
+static int refhw_tx_thread(void *data)
+{
+	struct refhw_queue *q = data;
+	u32 tail;
+
+	while (!kthread_should_stop()) {
+		WRITE_ONCE(q->idle, true);
+		set_current_state(TASK_IDLE);
+		if (!refhw_tx_ready(q) && !kthread_should_stop())
+			schedule();
+		__set_current_state(TASK_RUNNING);
+		WRITE_ONCE(q->idle, false);
+		if (!refhw_tx_ready(q))
+			continue;
+		/* Pairs with the release of the doorbell. */
+		tail = smp_load_acquire(&q->tail);
+		if (tail - q->head > q->mask + 1) {
+			refhw_fail(q->hw, REFNIC_HEALTH_TAIL, q->qid);
+			WRITE_ONCE(q->alive, false);
+			continue;
+		}
+		refhw_tx_run(q, tail);
+	}
+	return 0;
+}
+
+void refhw_tx_doorbell(struct refhw_queue *q)
+{
+	smp_mb(); /* the tail, before looking whether anybody sleeps */
+	if (READ_ONCE(q->idle))
+		wake_up_process(q->task);
+}
+
+int refhw_tx_start(struct refhw_queue *q)
+{
+	struct task_struct *task;
+
+	task = kthread_create(refhw_tx_thread, q, "%s-tx%u",
+			      q->hw->port->name, q->index);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	/* A late doorbell may still wake it. */
+	q->task = get_task_struct(task);
+	wake_up_process(task);
+	return 0;
+}
+
+void refhw_tx_stop(struct refhw_queue *q)
+{
+	kthread_stop(q->task);
+}
