@@ -397,17 +397,16 @@ static noinline bool name##_tx_clean(struct ceth_pair *pair, int budget) \
 {									\
 	return ceth_tx_clean_tmpl(pair, budget, &(ops));		\
 }									\
-static noinline u32 name##_xdp_frags(struct ceth_txq *txq,		\
-				     const struct ceth_xdp_tx *f,	\
-				     const struct ceth_tx_seg *first,	\
-				     struct ceth_cursor *cur)		\
+static noinline u32 name##_xdp_any(struct ceth_pair *pair,		\
+				   struct ceth_xdp_bulk *bulk,		\
+				   struct ceth_cursor *cur, u32 *bytes)	\
 {									\
-	return ceth_xdp_send_frags(txq, f, first, cur, &(ops));		\
+	return ceth_xdp_send_any(pair, bulk, cur, bytes, &(ops));	\
 }									\
 static noinline void name##_xdp_send(struct ceth_pair *pair,		\
 				     struct ceth_xdp_bulk *bulk)	\
 {									\
-	ceth_xdp_bulk_send(pair, bulk, name##_xdp_frags, &(ops));	\
+	ceth_xdp_bulk_send(pair, bulk, name##_xdp_any, &(ops));	\
 }									\
 static int name##_poll(struct napi_struct *napi, int budget)		\
 {									\

@@ -39,12 +39,14 @@ struct ceth_xdp_tx {
 /**
  * struct ceth_xdp_bulk - XDP_TX frames of a receive batch
  * @end: after the last one in @f
+ * @frags: further buffers of those in @f
  * @sent: frames of this poll on the ring
  * @posted: something awaits the doorbell
  * @f: frames
  */
 struct ceth_xdp_bulk {
 	struct ceth_xdp_tx *end;
+	u32 frags;
 	u32 sent;
 	bool posted;
 	struct ceth_xdp_tx f[CETH_RX_BATCH];
@@ -165,6 +167,7 @@ static __always_inline void ceth_fill_prefix(const struct ceth_dp_ops *ops,
 static __always_inline void ceth_xdp_bulk_init(struct ceth_xdp_bulk *bulk)
 {
 	bulk->end = bulk->f;
+	bulk->frags = 0;
 	bulk->sent = 0;
 	bulk->posted = false;
 }
@@ -188,129 +191,144 @@ ceth_xdp_bulk_add(struct ceth_xdp_bulk *bulk, void *va, dma_addr_t dma,
 	f->dma = dma;
 	f->len = xdp->data_end - xdp->data;
 	f->frags = frags;
+	bulk->frags += frags;
 }
 
 /**
- * ceth_xdp_send_frags() - put a frame of several buffers on the ring
- * @txq: the queue; has room; under its transmit lock
+ * ceth_xdp_tx_seg() - first segment of a frame to send back, but for its id
  * @f: the frame
- * @first: its first segment, without id
- * @cur: where it goes
+ * @prefix: bytes before the frame that the device reads
+ * @skew: from where the device wrote to where it reads, less the headroom
+ * @seg: filled in
  * @ops: the backend's
  *
- * Return: bytes in the further buffers.
+ * A program leaves room for struct xdp_frame, and so for the prefix.
  */
-static __always_inline u32 ceth_xdp_send_frags(struct ceth_txq *txq,
-					       const struct ceth_xdp_tx *f,
-					       const struct ceth_tx_seg *first,
-					       struct ceth_cursor *cur,
-					       const struct ceth_dp_ops *ops)
+static __always_inline void ceth_xdp_tx_seg(const struct ceth_xdp_tx *f,
+					    u32 prefix, u32 skew,
+					    struct ceth_tx_seg *seg,
+					    const struct ceth_dp_ops *ops)
+{
+	ceth_fill_prefix(ops, NULL, f->data - prefix, prefix);
+	seg->dma = f->dma + (f->data - f->va) - skew;
+	seg->len = f->len + prefix;
+}
+
+/**
+ * ceth_xdp_send_any() - put frames on the ring, with whatever can happen
+ * @pair: the pair; under the transmit lock
+ * @bulk: frames to send back
+ * @cur: where they go; NULL: nothing can be sent
+ * @bytes: of the frames on the ring
+ * @ops: the backend's
+ *
+ * Return: frames on the ring; the others are dropped and counted.
+ */
+static __always_inline u32 ceth_xdp_send_any(struct ceth_pair *pair,
+					     struct ceth_xdp_bulk *bulk,
+					     struct ceth_cursor *cur,
+					     u32 *bytes,
+					     const struct ceth_dp_ops *ops)
 {
 	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
-	struct ceth_tx_rec *rec;
-	u32 bytes;
+	struct ceth_txq *txq = pair->txq;
+	const struct ceth_xdp_tx *f;
+	u32 sent = 0;
 
-	segs[0] = *first;
-	segs[0].id = ceth_tx_id(txq);
-	rec = &txq->recs[segs[0].id];
-	rec->ptr = f->va;
-	rec->dma = f->dma;
-	rec->kind = CETH_TX_KIND(CETH_TX_XDP_TX, 1 + f->frags);
-	bytes = ceth_xdp_tx_frags(txq, f, segs);
-	ops->tx_post(txq->priv, cur, segs, 1 + f->frags, NULL);
-	return bytes;
+	for (f = bulk->f; f < bulk->end; f++) {
+		struct ceth_tx_rec *rec;
+
+		if (!cur || ceth_tx_avail(txq) <= f->frags) {
+			ceth_xdp_tx_drop(pair, f);
+			continue;
+		}
+		ceth_xdp_tx_seg(f, txq->prefix, pair->rxq->off + txq->prefix,
+				&segs[0], ops);
+		dma_sync_single_for_device(txq->dev, segs[0].dma, segs[0].len,
+					   DMA_BIDIRECTIONAL);
+		segs[0].id = ceth_tx_id(txq);
+		rec = &txq->recs[segs[0].id];
+		rec->ptr = f->va;
+		rec->dma = f->dma;
+		rec->kind = CETH_TX_KIND(CETH_TX_XDP_TX, 1 + f->frags);
+		*bytes += f->len;
+		if (f->frags)
+			*bytes += ceth_xdp_tx_frags(txq, f, segs);
+		ops->tx_post(txq->priv, cur, segs, 1 + f->frags, NULL);
+		sent++;
+	}
+	return sent;
 }
 
 /**
  * ceth_xdp_bulk_send() - put the frames on the ring, without doorbell
  * @pair: the pair
  * @bulk: frames to send back; empty on return
- * @frags: instance of ceth_xdp_send_frags()
+ * @any: instance of ceth_xdp_send_any()
  * @ops: the backend's
  */
 static __always_inline void
 ceth_xdp_bulk_send(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk,
-		   u32 (*frags)(struct ceth_txq *txq,
-				const struct ceth_xdp_tx *f,
-				const struct ceth_tx_seg *first,
-				struct ceth_cursor *cur),
+		   u32 (*any)(struct ceth_pair *pair,
+			      struct ceth_xdp_bulk *bulk,
+			      struct ceth_cursor *cur, u32 *bytes),
 		   const struct ceth_dp_ops *ops)
 {
-	u32 avail = 0, head = 0, mask = 0, prefix = 0, skew = 0, bytes = 0;
 	struct netdev_queue *netq = ceth_pair_netq(pair);
 	struct ceth_xdp_tx *f, *end = bulk->end;
-	struct ceth_cursor cur __uninitialized;
-	struct ceth_tx_rec *recs = NULL;
-	u32 sent = end - bulk->f;
-	const u16 *free_ids = NULL;
+	u32 sent = end - bulk->f, bytes = 0;
+	struct ceth_cursor cur;
 	struct ceth_txq *txq;
-	bool sync = false;
 
 	__netif_tx_lock(netq, smp_processor_id());
 	txq = pair->txq;
-	if (likely(txq)) {
-		avail = ceth_tx_avail(txq);
-		head = txq->free_head;
-		free_ids = txq->free_ids;
-		mask = txq->mask;
-		recs = txq->recs;
-		prefix = txq->prefix;
-		/* From where the device wrote to where it reads */
-		skew = pair->rxq->off + prefix;
-		sync = dma_dev_need_sync(txq->dev);
-		ops->tx_post_open(txq->priv, &cur);
+	if (unlikely(!txq)) {
+		any(pair, bulk, NULL, &bytes);
+		goto out;
 	}
+	ops->tx_post_open(txq->priv, &cur);
+	if (likely(!bulk->frags && sent <= ceth_tx_avail(txq) &&
+		   !dma_dev_need_sync(txq->dev))) {
+		u32 head = txq->free_head, mask = txq->mask;
+		const u16 *free_ids = txq->free_ids;
+		struct ceth_tx_rec *recs = txq->recs;
+		u32 prefix = txq->prefix;
+		u32 skew = pair->rxq->off + prefix;
 
-	for (f = bulk->f; f < end; f++) {
-		struct ceth_tx_seg seg;
-		struct ceth_tx_rec *rec;
+		for (f = bulk->f; f < end; f++) {
+			struct ceth_tx_seg seg;
+			struct ceth_tx_rec *rec;
 
-		if (unlikely(avail <= f->frags)) {
-			ceth_xdp_tx_drop(pair, f);
-			sent--;
-			continue;
+			ceth_xdp_tx_seg(f, prefix, skew, &seg, ops);
+			seg.id = free_ids[head++ & mask];
+			rec = &recs[seg.id];
+			rec->ptr = f->va;
+			rec->dma = f->dma;
+			rec->kind = CETH_TX_KIND(CETH_TX_XDP_TX, 1);
+			ops->tx_post(txq->priv, &cur, &seg, 1, NULL);
+			bytes += f->len;
 		}
-		/* A program leaves room for struct xdp_frame, and so for the
-		 * prefix.
-		 */
-		ceth_fill_prefix(ops, NULL, f->data - prefix, prefix);
-		seg.dma = f->dma + (f->data - f->va) - skew;
-		seg.len = f->len + prefix;
-		bytes += f->len;
-		if (unlikely(sync))
-			dma_sync_single_for_device(txq->dev, seg.dma, seg.len,
-						   DMA_BIDIRECTIONAL);
-		if (unlikely(f->frags)) {
-			/* A copy, so that the other can be in registers. */
-			struct ceth_cursor at = cur;
+		WRITE_ONCE(txq->free_head, head);
+	} else {
+		/* A copy, so that the other can be in registers. */
+		struct ceth_cursor at = cur;
 
-			WRITE_ONCE(txq->free_head, head);
-			bytes += frags(txq, f, &seg, &at);
-			cur = at;
-			head = txq->free_head;
-			avail -= 1 + f->frags;
-			continue;
-		}
-		avail--;
-		seg.id = free_ids[head++ & mask];
-		rec = &recs[seg.id];
-		rec->ptr = f->va;
-		rec->dma = f->dma;
-		rec->kind = CETH_TX_KIND(CETH_TX_XDP_TX, 1);
-		ops->tx_post(txq->priv, &cur, &seg, 1, NULL);
+		sent = any(pair, bulk, &at, &bytes);
+		cur = at;
 	}
 	if (likely(sent)) {
 		ops->tx_post_close(txq->priv, &cur);
-		WRITE_ONCE(txq->free_head, head);
 		u64_stats_update_begin(&txq->stats->syncp);
 		txq->stats->xdp_packets += sent;
 		txq->stats->xdp_bytes += bytes;
 		u64_stats_update_end(&txq->stats->syncp);
+		bulk->sent += sent;
 		bulk->posted = true;
 	}
+out:
 	__netif_tx_unlock(netq);
-	bulk->sent += sent;
 	bulk->end = bulk->f;
+	bulk->frags = 0;
 }
 
 /**
