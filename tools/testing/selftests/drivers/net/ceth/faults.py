@@ -75,7 +75,13 @@ def storm(env: Env) -> Iterator[Both]:
         both.demand("meanwhile", loss=True, least=1)
 
 
-def provoke(env: Env, knob: str, fault: str, reporter: str, times: int = 1) -> None:
+def restart(env: Env) -> None:
+    """By hand: what is broken and not noticed yet is not looked for."""
+    run(f"devlink health recover {env.bus}/{env.pci} reporter device", ok=False)
+
+
+def provoke(env: Env, knob: str, fault: str, reporter: str, times: int = 1,
+            hidden: bool = False) -> None:
     """One kind of misbehaviour, the fault that it is counted as, the recovery."""
     knobs = Knobs(env)
     for _ in range(3):
@@ -87,6 +93,8 @@ def provoke(env: Env, knob: str, fault: str, reporter: str, times: int = 1) -> N
                      f"fault_{fault}", 60)
             wait_for(lambda b=before: driver_counter(env, "recoveries") > b[1], "recovery", 60)
             knobs.set(knob, 0)
+            if hidden:
+                restart(env)
             env.ready()
             both.wait(20)
         wait_for(lambda b=before: errors(env, reporter) > b[2], f"a report of {reporter}")
@@ -174,8 +182,8 @@ def test_tx_dup(env: Env) -> None:
 
 
 def test_tx_lost(env: Env) -> None:
-    """Packets that are never completed: the watchdog sees it."""
-    provoke(env, "tx_lost", "tx_stall", "tx", 100000)
+    """Packets that are never completed: the watchdog sees it in a queue that fills."""
+    provoke(env, "tx_lost", "tx_stall", "tx", 100000, hidden=True)
 
 
 def test_tx_stuck(env: Env) -> None:
@@ -265,7 +273,7 @@ def test_all_at_once(env: Env) -> None:
         knobs.well()
         run(f"ethtool -L {env.dut.ifname} combined 4", ok=False)
         # What is broken now is found by the next thing that is tried.
-        run(f"devlink health recover {env.bus}/{env.pci} reporter device", ok=False)
+        restart(env)
         env.ready()
         both.wait(20)
     say(f"{knobs.done - done} wrongs, {driver_counter(env, 'recoveries') - before} recoveries")
