@@ -18,7 +18,7 @@ from cethtest.env import Env
 from cethtest.flow import Both, steady
 from cethtest.stats import Snapshot, at_rest
 from cethtest.tap import cases, main, say
-from cethtest.tool import Skip, check, read, run, run_json, wait_for, write
+from cethtest.tool import Failure, Skip, check, read, run, run_json, wait_for, write
 
 DEBUGFS = Path("/sys/kernel/debug/refnic")
 
@@ -35,7 +35,7 @@ class Knobs:
     def well(self) -> None:
         """No misbehaviour any more."""
         for knob in self.dir.iterdir():
-            if knob.name not in ("done", "chaos_mask"):
+            if knob.name not in ("done", "chaos_mask", "state"):
                 write(knob, 0)
 
     def set(self, knob: str, times: int) -> None:
@@ -66,18 +66,30 @@ def errors(env: Env, reporter: str) -> int:
                for r in list_ if r["reporter"] == reporter)
 
 
+def explain(env: Env) -> None:
+    """What the devices look like from the inside."""
+    for state in sorted(DEBUGFS.glob("*/state")):
+        say(f"{state}:\n{read(state)}")
+    say(env.dut.run("ethtool -S {}", ok=False))
+
+
 @contextlib.contextmanager
 def storm(env: Env) -> Iterator[Both]:
     """Traffic on all queues that may lose what it likes, but not damage it."""
     with Both(env.dut, env.peer, rate=400, udp=True, flows=32) as both:
         both.wait(20)
-        yield both
+        try:
+            yield both
+        except Failure:
+            explain(env)
+            raise
         both.demand("meanwhile", loss=True, least=1)
 
 
 def restart(env: Env) -> None:
-    """By hand: what is broken and not noticed yet is not looked for."""
-    run(f"devlink health recover {env.bus}/{env.pci} reporter device", ok=False)
+    """By hand: what is broken and not noticed yet is not looked for. (recover
+    does nothing for a device that is taken to be well.)"""
+    run(f"devlink health test {env.bus}/{env.pci} reporter device", ok=False)
 
 
 def provoke(env: Env, knob: str, fault: str, reporter: str, times: int = 1,
@@ -143,9 +155,10 @@ def test_rx_program(env: Env) -> None:
     knobs = Knobs(env)
     bpf = Bpf(env)
     for verdict in (PASS, TX):
-        bpf.configure(verdict=verdict)
+        bpf.configure(verdict=PASS)
         bpf.attach("verdict")
         with storm(env) as both:
+            bpf.configure(verdict=verdict)
             for knob in ("rx_id", "rx_dup", "rx_len", "rx_empty", "rx_chain"):
                 before = driver_counter(env, "fault_rx_desc")
                 knobs.set(knob, 3)
