@@ -43,6 +43,29 @@ static void ceth_set_empty(struct ceth_dev *cdev, struct ceth_set *set)
 			    GFP_KERNEL | __GFP_NOFAIL);
 }
 
+/* Queues of pair @i, unless there are some. */
+static int ceth_set_add(struct ceth_dev *cdev, struct ceth_set *set,
+			const struct ceth_cfg *cfg, u16 i)
+{
+	struct ceth_pair *pair = &cdev->pairs[i];
+	struct ceth_rxq *rxq;
+	struct ceth_txq *txq;
+
+	if (set->rxq[i])
+		return 0;
+	rxq = ceth_rxq_alloc(pair, cfg);
+	if (IS_ERR(rxq))
+		return PTR_ERR(rxq);
+	txq = ceth_txq_alloc(pair, cfg);
+	if (IS_ERR(txq)) {
+		ceth_rxq_free(rxq);
+		return PTR_ERR(txq);
+	}
+	set->rxq[i] = rxq;
+	set->txq[i] = txq;
+	return 0;
+}
+
 /* Queues @from to @to - 1 by @cfg; those before @from stay empty. */
 static int ceth_set_alloc(struct ceth_dev *cdev, struct ceth_set *set,
 			  const struct ceth_cfg *cfg, u16 from, u16 to)
@@ -58,21 +81,9 @@ static int ceth_set_alloc(struct ceth_dev *cdev, struct ceth_set *set,
 		goto err;
 	}
 	for (i = from; i < to; i++) {
-		struct ceth_pair *pair = &cdev->pairs[i];
-		struct ceth_rxq *rxq = ceth_rxq_alloc(pair, cfg);
-		struct ceth_txq *txq;
-
-		if (IS_ERR(rxq)) {
-			err = PTR_ERR(rxq);
+		err = ceth_set_add(cdev, set, cfg, i);
+		if (err)
 			goto err;
-		}
-		set->rxq[i] = rxq;
-		txq = ceth_txq_alloc(pair, cfg);
-		if (IS_ERR(txq)) {
-			err = PTR_ERR(txq);
-			goto err;
-		}
-		set->txq[i] = txq;
 	}
 	return 0;
 err:
@@ -160,6 +171,10 @@ static int ceth_up(struct ceth_dev *cdev, struct ceth_set *set,
 	for (; attached < n; attached++) {
 		struct ceth_pair *pair = &cdev->pairs[attached];
 
+		/* A pair whose queues the device would not have has none. */
+		err = ceth_set_add(cdev, set, cfg, attached);
+		if (err)
+			goto err_attach;
 		err = ceth_pair_attach(pair, set->rxq[attached],
 				       set->txq[attached]);
 		if (err)
@@ -308,7 +323,8 @@ static int ceth_exchange(struct ceth_dev *cdev, struct ceth_set *set, u16 i)
 	ceth_detach(cdev, set, i, i + 1);
 	err = ceth_pair_attach(pair, rxq, txq);
 	if (err) {
-		if (ceth_pair_attach(pair, set->rxq[i], set->txq[i])) {
+		if (!set->rxq[i] ||
+		    ceth_pair_attach(pair, set->rxq[i], set->txq[i])) {
 			ceth_fault(cdev, CETH_FAULT_DEVICE, i);
 			ceth_rxq_free(set->rxq[i]);
 			ceth_txq_free(set->txq[i]);

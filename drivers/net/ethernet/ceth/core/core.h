@@ -97,6 +97,8 @@ struct ceth_health {
  * @announce: tell the neighbours, once the device runs
  * @fault_pending: bits of &enum ceth_fault that wait for @fault_work
  * @fault_work: reports faults and has the device recovered
+ * @retry_work: restarts a device whose last restart failed
+ * @retries: how often that has been tried in vain
  * @link_work: link state, announcement
  * @starve_work: looks after receive queues that the device calls empty
  * @mode_work: receive filter (the stack calls in atomic context)
@@ -137,6 +139,8 @@ struct ceth_dev {
 	bool announce;
 	unsigned long fault_pending;
 	struct work_struct fault_work;
+	struct delayed_work retry_work;
+	u32 retries;
 	struct work_struct link_work;
 	struct work_struct starve_work;
 	struct work_struct mode_work;
@@ -201,6 +205,7 @@ void ceth_stop(struct ceth_dev *cdev);
 int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 		struct netlink_ext_ack *extack);
 int ceth_recover(struct ceth_dev *cdev);
+void ceth_retry(struct ceth_dev *cdev, int err);
 u32 ceth_frame_sz(const struct ceth_dev *cdev, u32 mtu, u32 wanted);
 
 /* netdev.c */

@@ -11,6 +11,8 @@
 
 /* A poll that was asked for has been made after that time. */
 #define CETH_STARVE_MS	50
+/* Longest pause between two restarts that fail, seconds */
+#define CETH_RETRY_MAX_S	64U
 
 static void ceth_link_work(struct work_struct *work)
 {
@@ -54,6 +56,38 @@ static void ceth_fault_work(struct work_struct *work)
 	 * is the same fault.
 	 */
 	WRITE_ONCE(cdev->fault_pending, 0);
+}
+
+/**
+ * ceth_retry() - see to it that a restart that failed is tried again
+ * @cdev: the device; under the configuration lock
+ * @err: of the restart
+ *
+ * What was in its way may pass. Less and less often.
+ */
+void ceth_retry(struct ceth_dev *cdev, int err)
+{
+	u32 wait;
+
+	if (!err || err == -ENODEV) {
+		cdev->retries = 0;
+		return;
+	}
+	wait = min(1U << min(cdev->retries, 31U), CETH_RETRY_MAX_S);
+	cdev->retries++;
+	queue_delayed_work(cdev->wq, &cdev->retry_work, wait * HZ);
+}
+
+static void ceth_retry_work(struct work_struct *work)
+{
+	struct ceth_dev *cdev = container_of(to_delayed_work(work),
+					     struct ceth_dev, retry_work);
+
+	ceth_lock(cdev);
+	/* Or somebody else has taken it up or down meanwhile. */
+	if (!cdev->gone && !cdev->running)
+		ceth_retry(cdev, ceth_recover(cdev));
+	ceth_unlock(cdev);
 }
 
 /* The device has run out of buffers. Where nobody polled, an interrupt was lost:
@@ -186,6 +220,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	cdev->dp = ops->datapath(priv);
 	INIT_WORK(&cdev->fault_work, ceth_fault_work);
 	INIT_WORK(&cdev->link_work, ceth_link_work);
+	INIT_DELAYED_WORK(&cdev->retry_work, ceth_retry_work);
 	INIT_WORK(&cdev->starve_work, ceth_starve_work);
 	INIT_WORK(&cdev->mode_work, ceth_mode_work);
 
@@ -276,6 +311,7 @@ void ceth_unregister(struct ceth_dev *cdev)
 	ceth_clock_unregister(cdev);
 	unregister_netdev(cdev->netdev);
 	cancel_work_sync(&cdev->fault_work);
+	cancel_delayed_work_sync(&cdev->retry_work);
 	cancel_work_sync(&cdev->link_work);
 	cancel_work_sync(&cdev->starve_work);
 	cancel_work_sync(&cdev->mode_work);

@@ -74,6 +74,7 @@ static int ceth_health_restart(struct ceth_dev *cdev)
 		err = -ENODEV;
 	else if (netif_running(cdev->netdev))
 		err = ceth_recover(cdev);
+	ceth_retry(cdev, err);
 	ceth_unlock(cdev);
 	return err;
 }

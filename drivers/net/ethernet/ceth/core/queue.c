@@ -360,7 +360,11 @@ void ceth_pair_go(struct ceth_pair *pair)
 	__netif_tx_lock_bh(pair->netq);
 	WRITE_ONCE(pair->txq, pair->txq_done);
 	txq_trans_cond_update(pair->netq);
-	netif_tx_wake_queue(pair->netq);
+	/* Not woken: it may have been started when a restart failed, and what
+	 * waits in the queueing discipline must be sent all the same.
+	 */
+	netif_tx_start_queue(pair->netq);
+	netif_schedule_queue(pair->netq);
 	__netif_tx_unlock_bh(pair->netq);
 
 	/* The first poll arms the interrupt. */

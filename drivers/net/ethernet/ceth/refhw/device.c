@@ -294,7 +294,7 @@ static int refhw_thread(void *data)
 		WRITE_ONCE(hw->idle, true);
 		set_current_state(TASK_IDLE);
 		if (!READ_ONCE(hw->control_new) &&
-		    READ_ONCE(hw->aq_tail) == hw->aq_head &&
+		    (!hw->aq || READ_ONCE(hw->aq_tail) == hw->aq_head) &&
 		    !kthread_should_stop())
 			schedule();
 		__set_current_state(TASK_RUNNING);

@@ -7,6 +7,7 @@
  */
 #include <linux/debugfs.h>
 #include <linux/random.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "refhw.h"
@@ -125,6 +126,55 @@ static int refhw_fault_set(void *data, u64 val)
 DEFINE_DEBUGFS_ATTRIBUTE(refhw_fault_fops, refhw_fault_get, refhw_fault_set,
 			 "%llu\n");
 
+static void refhw_state_queue(struct seq_file *s, const struct refhw_queue *q)
+{
+	seq_printf(s, "%s %u: qid %u %s%s%s tail %u head %u done %u of %u, vector %s\n",
+		   q->tx ? "tx" : "rx", q->index, q->qid,
+		   READ_ONCE(q->alive) ? "alive" : "dead",
+		   READ_ONCE(q->starved) ? " starved" : "",
+		   READ_ONCE(q->stuck) ? " stuck" : "", READ_ONCE(q->tail),
+		   READ_ONCE(q->head), READ_ONCE(q->done), q->mask + 1,
+		   READ_ONCE(q->vec->armed) ? "armed" : "not armed");
+}
+
+/* What a logic analyser would show */
+static int refhw_state_show(struct seq_file *s, void *unused)
+{
+	static const char * const names[REFHW_STATS] = {
+		"rx_frames", "rx_bytes", "rx_filtered", "rx_no_queue",
+		"rx_no_buffer", "rx_length", "rx_csum_bad", "tx_frames",
+		"tx_bytes", "tx_error", "tx_no_link",
+	};
+	struct refhw_port *port = s->private;
+	struct refhw_queue *q;
+	struct refhw *hw;
+	int idx;
+	u32 i;
+
+	idx = srcu_read_lock(&refhw_srcu);
+	hw = srcu_dereference(port->hw, &refhw_srcu);
+	if (!hw)
+		goto out;
+	seq_printf(s, "status %#x health %#x events %#x admin %u of %u\n",
+		   READ_ONCE(hw->status), READ_ONCE(hw->health),
+		   atomic_read(&hw->events), READ_ONCE(hw->aq_head),
+		   READ_ONCE(hw->aq_tail));
+	for (i = 0; i < REFHW_STATS; i++)
+		seq_printf(s, "%s %lld\n", names[i],
+			   (s64)atomic64_read(&hw->stats[i]));
+	rcu_read_lock();
+	for (i = 0; i < REFHW_QIDS; i++) {
+		q = rcu_dereference(hw->queues[i]);
+		if (q)
+			refhw_state_queue(s, q);
+	}
+	rcu_read_unlock();
+out:
+	srcu_read_unlock(&refhw_srcu, idx);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(refhw_state);
+
 static void refhw_fault_file(struct refhw_port *port, const char *name,
 			     u32 *val, u32 i)
 {
@@ -150,6 +200,7 @@ void refhw_fault_add(struct refhw_port *port)
 		refhw_fault_file(port, refhw_fault_names[i], &f->count[i], i);
 	refhw_fault_file(port, "chaos_ppm", &f->chaos_ppm, i++);
 	refhw_fault_file(port, "chaos_mask", &f->chaos_mask, i);
+	debugfs_create_file("state", 0400, f->dir, port, &refhw_state_fops);
 	debugfs_create_atomic_t("done", 0400, f->dir, &f->done);
 }
 
