@@ -171,6 +171,9 @@ class _Run:
             # Emulated CPUs that share the host's are slow, not stuck.
             words += ["rcupdate.rcu_cpu_stall_timeout=90", "watchdog_thresh=45",
                       "workqueue.watchdog_thresh=120", "tsc=reliable"]
+        if self.kernel == debug_kernel():
+            # So that a device's write to a page that is free does not go unseen
+            words.append("page_poison=1")
         if self.cfg.mitigations_off:
             words.append("mitigations=off")
         if self.cfg.shell:
