@@ -67,6 +67,8 @@ unload_ceth()
 	for m in $CETH_MODULES; do
 		list="$m $list"
 	done
+	# For those who find their addresses later
+	grep '\[ceth' /proc/kallsyms > /run/ceth/symbols
 	for m in $list; do
 		[ ! -d "/sys/module/$m" ] || rmmod "$m" || return
 	done

@@ -7,6 +7,8 @@
 CETH_CACHE=${CETH_CACHE:-/var/cache/ceth}
 CETH_TREE=${CETH_TREE:-$CETH_CACHE/tree}
 CETH_TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# What debug-kernel builds, which is not part of the tree
+CETH_DEBUG=$CETH_CACHE/debug-kernel
 # shellcheck disable=SC2034 # for the scripts that read this file
 CETH_REPO=$(cd "$CETH_TOOLS/../../.." && pwd -P)
 
@@ -76,11 +78,26 @@ tree_kernels()
 	done | sort -V
 }
 
+# Full release of the debug kernel; nothing if there is none
+debug_release()
+{
+	local k
+	for k in "$CETH_DEBUG"/boot/ceth-initrd-*; do
+		[ ! -e "$k" ] || echo "${k##*/ceth-initrd-}"
+	done
+}
+
 # resolve_kernel NAME: a short name ("6.12", "6.12.94") to the newest release
-# that it is a prefix of
+# that it is a prefix of; "debug" to the one that debug-kernel builds
 resolve_kernel()
 {
 	local k found=
+	k=$(debug_release)
+	if [ "$1" = debug ] || [ "$1" = "$k" ]; then
+		[ -n "$k" ] || die "no debug kernel yet: run tools/testing/ceth/debug-kernel"
+		echo "$k"
+		return 0
+	fi
 	for k in $(tree_kernels); do
 		case $k in
 		"$1" | "$1".* | "$1"+*) found=$k ;;

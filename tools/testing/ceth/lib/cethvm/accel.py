@@ -8,10 +8,11 @@ goes part of the way), so a kernel is booted as far as its initial RAM disk.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
-from .config import CACHE, TREE, Config
+from .config import CACHE, TREE, Config, boot_folder
 from .host import sandbox
 
 TCG_CPU = "max,la57=off"
@@ -22,9 +23,12 @@ def _works(kernel: str) -> bool:
 set -e
 mount --rbind /dev {TREE}/dev
 mount -t proc proc {TREE}/proc
+mount -t tmpfs tmpfs {TREE}/mnt
+mkdir {TREE}/mnt/boot
+mount --bind {shlex.quote(str(boot_folder(kernel)))} {TREE}/mnt/boot
 exec chroot {TREE} qemu-system-x86_64 -machine q35 -accel kvm -cpu host -m 512 -nodefaults \\
-	-no-reboot -display none -serial stdio -kernel /boot/vmlinuz-{kernel} \\
-	-initrd /boot/ceth-initrd-{kernel} -append 'console=ttyS0 panic=-1 ceth.probe'
+	-no-reboot -display none -serial stdio -kernel /mnt/boot/vmlinuz-{kernel} \\
+	-initrd /mnt/boot/ceth-initrd-{kernel} -append 'console=ttyS0 panic=-1 ceth.probe'
 """
     try:
         done = subprocess.run(sandbox(script), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -51,7 +51,7 @@ def parse(argv: list[str]) -> Config:
         prog="vm", description=DESCRIPTION, epilog=EPILOGUE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--kernel", default=os.environ.get("KVER") or "6.12", metavar="K",
-                   help='short ("6.12", "7.2") or full release; default $KVER, or 6.12')
+                   help='short ("6.12", "7.2", "debug") or full release; default $KVER, or 6.12')
     p.add_argument("--cpus", type=int, default=4, metavar="N", help="default 4")
     p.add_argument("--mem", type=int, default=2048, metavar="MB", help="default 2048")
     p.add_argument("--pair", dest="pairs", action="append", default=[], metavar="SPEC",

@@ -13,6 +13,8 @@ REPO = TOOLS.parents[2]
 SELFTESTS = "tools/testing/selftests/drivers/net/ceth"
 CACHE = Path(os.environ.get("CETH_CACHE", "/var/cache/ceth"))
 TREE = Path(os.environ.get("CETH_TREE", CACHE / "tree"))
+# What tools/testing/ceth/debug-kernel builds
+DEBUG_KERNEL = CACHE / "debug-kernel"
 
 
 class VmError(Exception):
@@ -52,14 +54,33 @@ def version_key(release: str) -> list[int]:
     return [int(n) for n in re.findall(r"\d+", release)]
 
 
-def guest_kernels() -> list[str]:
-    """Releases of the kernels that can boot, oldest first."""
-    found = [p.name.removeprefix("ceth-initrd-") for p in TREE.glob("boot/ceth-initrd-*")]
+def _kernels_in(boot: Path) -> list[str]:
+    found = [p.name.removeprefix("ceth-initrd-") for p in boot.glob("ceth-initrd-*")]
     return sorted(found, key=version_key)
 
 
+def guest_kernels() -> list[str]:
+    """Releases of the distribution's kernels that can boot, oldest first."""
+    return _kernels_in(TREE / "boot")
+
+
+def debug_kernel() -> str:
+    """Release of the debug kernel, "" if it is not built."""
+    return "".join(_kernels_in(DEBUG_KERNEL / "boot")[-1:])
+
+
+def boot_folder(release: str) -> Path:
+    """Where the kernel and its initial RAM disk are."""
+    return (DEBUG_KERNEL if release == debug_kernel() else TREE) / "boot"
+
+
 def resolve_kernel(name: str) -> str:
-    """The newest kernel that a short name ("6.12") or a full release stands for."""
+    """The newest kernel that a short name ("6.12", "debug") or a full release stands for."""
+    debug = debug_kernel()
+    if name in ("debug", debug):
+        if not debug:
+            raise VmError("no debug kernel yet: run tools/testing/ceth/debug-kernel")
+        return debug
     fits = [k for k in guest_kernels() if k == name or k.startswith((name + ".", name + "+"))]
     if not fits:
         raise VmError(f'no kernel "{name}" in the guest tree; there are: {" ".join(guest_kernels())}')

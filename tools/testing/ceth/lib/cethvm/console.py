@@ -12,11 +12,19 @@ PATTERN = re.compile("|".join((
     r"\bUBSAN\b", r"\bKASAN\b", r"\bKCSAN\b", r"\bKFENCE\b", r"unreferenced object",
     r"kmemleak: \d+ new suspected", r"stalled pool shutdown", r"unregister_netdevice: waiting for",
     r"DMA-API:", r"scheduling while atomic",
+    # What a debug kernel finds, or that it has stopped looking
+    r"\bODEBUG:", r"list_(add|del) corruption", r"pagealloc: (single bit error|memory corruption)",
+    r"ref_tracker: (.* users at|reference already)", r"suspicious RCU usage",
+    r"turning off the locking correctness validator",
+    r"kmemleak: (Kernel memory leak detector disabled|Cannot allocate a kmemleak_object)",
 )))
 # What a healthy boot says that looks like a complaint
-HARMLESS = re.compile(r"kfence: initialized|rcu_cpu_stall|rcupdate\.", re.IGNORECASE)
+HARMLESS = re.compile(
+    r"kfence: initialized|rcu_cpu_stall|rcupdate\.|DMA-API: (preallocated|debugging enabled|"
+    r"dma_debug_entry pool grown)", re.IGNORECASE)
 # Messages of one line; the others bring a trace along.
-SINGLE = re.compile(r"NETDEV WATCHDOG|stalled pool shutdown|unregister_netdevice|kmemleak: ")
+SINGLE = re.compile(r"NETDEV WATCHDOG|stalled pool shutdown|unregister_netdevice|kmemleak: |"
+                    r"ODEBUG: Out of memory")
 END = re.compile(r"---\[ end (trace|Kernel panic)")
 # A report goes on for as long as its lines follow each other this closely.
 REACH = 40

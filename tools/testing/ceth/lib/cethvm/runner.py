@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO, Callable
 
 from . import accel as accelerator
-from .config import CACHE, REPO, SELFTESTS, TREE, Config, VmError, resolve_kernel
+from .config import (CACHE, DEBUG_KERNEL, REPO, SELFTESTS, TREE, Config, VmError, boot_folder,
+                     debug_kernel, resolve_kernel)
 from .console import kmsg_lines, reports
 from .host import die_with_parent, sandbox
 from .monitor import Monitor
@@ -108,6 +109,9 @@ class _Run:
         if (REPO / SELFTESTS).is_dir() and built.is_dir():
             # The same files, with what had to be compiled
             shares.append((built, f"ceth/{SELFTESTS}"))
+        if self.kernel == debug_kernel():
+            # guest/init puts it where modprobe looks for what is built in.
+            shares.append((DEBUG_KERNEL / "modules", "share/modules"))
         for spec in self.cfg.shares:
             source, _, target = spec.partition("=")
             path = Path(source).resolve()
@@ -125,11 +129,12 @@ class _Run:
             f'in_tree() {{ chroot {tree} "$@"; }}',
             WIRE_FUNCTION,
             f"mount -t tmpfs tmpfs {tree}/mnt",
-            f"mkdir -p {tree}/mnt/root {tree}/mnt/out {tree}/mnt/run",
+            f"mkdir -p {tree}/mnt/root {tree}/mnt/out {tree}/mnt/run {tree}/mnt/boot",
             # Without the mounts below it, which are the host's
             f"mount --bind {tree} {tree}/mnt/root",
             f"mount --bind {shlex.quote(str(self.out))} {tree}/mnt/out",
             f"mount --bind {shlex.quote(str(self.rundir))} {tree}/mnt/run",
+            f"mount --bind {shlex.quote(str(boot_folder(self.kernel)))} {tree}/mnt/boot",
         ]
         for path, target in self._shares():
             where = shlex.quote(f"{TREE}/mnt/root/{target}")
@@ -167,6 +172,9 @@ class _Run:
             # Emulated CPUs that share the host's are slow, not stuck.
             words += ["rcupdate.rcu_cpu_stall_timeout=90", "watchdog_thresh=45",
                       "workqueue.watchdog_thresh=120", "tsc=reliable"]
+        if self.kernel == debug_kernel():
+            # So that a device's write to a page that is free does not go unseen
+            words.append("page_poison=1")
         if self.cfg.mitigations_off:
             words.append("mitigations=off")
         if self.cfg.shell:
@@ -196,8 +204,8 @@ class _Run:
             "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
             "-fsdev", "local,id=out,path=/mnt/out,security_model=none",
             "-device", "virtio-9p-pci,fsdev=out,mount_tag=out",
-            "-kernel", f"/boot/vmlinuz-{self.kernel}",
-            "-initrd", f"/boot/ceth-initrd-{self.kernel}", "-append", self._append(),
+            "-kernel", f"/mnt/boot/vmlinuz-{self.kernel}",
+            "-initrd", f"/mnt/boot/ceth-initrd-{self.kernel}", "-append", self._append(),
             *self._plugin(),
         ]
         for nic in self.emulated:
