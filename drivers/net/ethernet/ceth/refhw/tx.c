@@ -16,6 +16,9 @@
 
 #include "refhw.h"
 
+/* What a queue below its rate may send at once, ns */
+#define REFHW_TX_CREDIT	(20 * NSEC_PER_MSEC)
+
 /* Of a packet to segment, as its first descriptor says */
 struct refhw_tso {
 	u32 hdr_len;
@@ -101,7 +104,9 @@ static void refhw_tx_pace(struct refhw_queue *q, u32 len)
 		__set_current_state(TASK_RUNNING);
 		now = ktime_get_ns();
 	}
-	q->free = max(q->free, now) + div_u64((u64)len * 8 * 1000, rate);
+	/* Time that was slept too long is made up for. */
+	q->free = max(q->free, now - REFHW_TX_CREDIT) +
+		  div_u64((u64)len * 8 * 1000, rate);
 }
 
 static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)

@@ -205,7 +205,7 @@ def test_tx_rate(env: Env) -> None:
         if change:
             env.dut.run(change)
             env.ready()
-        times = arrivals(100)
+        times = arrivals(250)
         rate = (len(times) - 1) * (1400 + 28 + 14) * 8 / (times[-1] - times[0]) * 1000
         say(f"{rate:.3f} Mbit/s of {mbps}")
         check(abs(rate - mbps) < mbps * 0.05, f"{rate:.3f} Mbit/s instead of {mbps}")
