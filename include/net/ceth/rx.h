@@ -134,6 +134,20 @@ static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
 }
 
 /**
+ * ceth_rx_starved() - must somebody poll, for want of memory?
+ * @rxq: the queue, after ceth_rx_refill()
+ *
+ * Return: the ring is so empty that there may be no further completion to have
+ * it filled. The device waits, too, with fewer buffers than its next frame takes.
+ */
+static inline bool ceth_rx_starved(const struct ceth_rxq *rxq)
+{
+	u32 posted = rxq->size - rxq->n_free;
+
+	return posted < max_t(u32, rxq->size / 2, CETH_RX_MAX_BUFS);
+}
+
+/**
  * ceth_rx_fill_tmpl() - fill a ring that is about to start
  * @rxq: the queue
  * @ops: the backend's
@@ -490,11 +504,8 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 	if (p.n.xdp_redirect)
 		xdp_do_flush();
 
-	/* Short of memory: poll again, as long as the ring is so empty that
-	 * there may be no further completion to do it.
-	 */
-	if (rxq->n_free &&
-	    unlikely(ceth_rx_refill(rxq, &p.post, ops) > rxq->size / 2))
+	if (rxq->n_free && unlikely(ceth_rx_refill(rxq, &p.post, ops)) &&
+	    ceth_rx_starved(rxq))
 		done = budget;
 	ops->rx_flush(rxq, &p.post);
 
