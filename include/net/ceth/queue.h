@@ -32,6 +32,8 @@
 
 /** Completions handled together: read, prefetched, then worked on. */
 #define CETH_RX_BATCH		32
+/** Buffers of a frame: one of 64 KiB takes 45 of the smallest. */
+#define CETH_RX_MAX_BUFS	48
 /** Bytes before the frame in every receive buffer. */
 #define CETH_RX_HEADROOM	XDP_PACKET_HEADROOM
 /** Bytes after the frame in every receive buffer. */

@@ -138,6 +138,20 @@ static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
 }
 
 /**
+ * ceth_rx_low() - must somebody poll, for want of memory?
+ * @rxq: the queue, after ceth_rx_refill()
+ *
+ * Return: the ring is so empty that there may be no further completion to have
+ * it filled. The device waits, too, with fewer buffers than its next frame takes.
+ */
+static inline bool ceth_rx_low(const struct ceth_rxq *rxq)
+{
+	u32 posted = rxq->size - rxq->n_free;
+
+	return posted < max_t(u32, rxq->size / 2, CETH_RX_MAX_BUFS);
+}
+
+/**
  * ceth_rx_fill_tmpl() - fill a ring that is about to start
  * @rxq: the queue
  * @ops: the backend's
@@ -488,12 +502,9 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 	if (p.n.xdp_redirect)
 		xdp_do_flush();
 
-	/* Short of memory: poll again, as long as the ring is so empty that
-	 * there may be no further completion to do it.
-	 */
 	if (rxq->n_free) {
 		fn->rx_refill(&p);
-		if (unlikely(p.n_free > rxq->size / 2))
+		if (unlikely(p.n_free) && ceth_rx_low(rxq))
 			done = budget;
 	}
 	ops->rx_post_close(rxq->priv, &p.post);

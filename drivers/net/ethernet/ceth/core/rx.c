@@ -8,9 +8,6 @@
 
 #include "core.h"
 
-/* A 64 KiB frame in the smallest buffers takes 45 of them. */
-#define CETH_RX_MAX_BUFS	48
-
 static dma_addr_t ceth_rx_dma(const struct ceth_rxq *rxq, const void *va)
 {
 	const struct page *page = virt_to_head_page(va);

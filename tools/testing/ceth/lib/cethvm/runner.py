@@ -173,8 +173,10 @@ class _Run:
             words += ["rcupdate.rcu_cpu_stall_timeout=90", "watchdog_thresh=45",
                       "workqueue.watchdog_thresh=120", "tsc=reliable"]
         if self.kernel == debug_kernel():
-            # So that a device's write to a page that is free does not go unseen
-            words.append("page_poison=1")
+            # So that a device's write to a page that is free does not go unseen,
+            # nor a leak: the allocator's caches per CPU, which caches with red
+            # zones do without, keep addresses of what they have given away.
+            words += ["page_poison=1", "slab_debug=Z"]
         if self.cfg.mitigations_off:
             words.append("mitigations=off")
         if self.cfg.shell:
