@@ -9,6 +9,7 @@ and what arrived where it should are compared to the frame.
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 
 from cethtest import tcp
@@ -55,11 +56,20 @@ class Run:
         return sum(self.sizes[n % len(self.sizes)] for n in range(self.count))
 
     def send(self, arrive: Capture | None = None, tally: Tally | None = None) -> None:
-        """Send all, in pieces that no queue on the way is too short for."""
+        """Send all, in pieces that no queue on the way is too short for.
+
+        From one CPU: on its way to another the sender would change queues, and
+        frames would overtake each other before they get here.
+        """
         sent = 0
+        cpus = os.sched_getaffinity(0)
         while sent < self.count:
             n = min(500, self.count - sent)
-            blast(self.env.peer, self.dst, self.kind, self.sizes, n, sent)
+            os.sched_setaffinity(0, {min(cpus)})
+            try:
+                blast(self.env.peer, self.dst, self.kind, self.sizes, n, sent)
+            finally:
+                os.sched_setaffinity(0, cpus)
             sent += n
             if arrive and tally:
                 tally.sent = sent
