@@ -29,7 +29,7 @@ from cethtest.tool import Failure, Skip, check, equal, write
 
 FAIL_NTH = Path("/proc/thread-self/fail-nth")
 # The first so many one by one; then most are the same, of one queue after another.
-ALL_OF = 100
+ALL_OF = 48
 SIOCETHTOOL = 0x8946
 GRINGPARAM, SRINGPARAM, GCHANNELS, SCHANNELS = 0x10, 0x11, 0x3c, 0x3d
 RX_SIZE, TX_SIZE = 64, 64
@@ -62,7 +62,7 @@ def each(env: Env, act: Callable[[], bool], after: Callable[[bool], None]) -> in
             if left:
                 check(done, "refused although no allocation failed")
                 break
-            nth += 1 if nth < ALL_OF else nth // 20
+            nth += 1 if nth < ALL_OF else nth // 8
             if nth > 20000:
                 raise Failure("allocates for ever")
     say(f"about {nth - left} allocations; {tried} tries, {refused} refused")

@@ -22,8 +22,9 @@ from cethtest.tap import cases, main, say
 from cethtest.tool import check, wait_for
 
 
-def _driver(env: Env) -> tuple[int, int]:
-    return module_text("ceth", env.driver) if env.is_ceth else module_text(env.driver)
+def _refill(env: Env) -> tuple[int, int]:
+    """What has pages allocated for buffers; sockets want some, too."""
+    return function_text("ceth_rx_alloc", "ceth") if env.is_ceth else module_text(env.driver)
 
 
 def _survives(env: Env, kind: str, percent: int, inside: tuple[int, int],
@@ -53,7 +54,7 @@ def _survives(env: Env, kind: str, percent: int, inside: tuple[int, int],
 
 def test_no_pages(env: Env) -> None:
     """No pages for receive buffers: counted, and the rings fill up again."""
-    delta, lost = _survives(env, PAGES, 60, _driver(env), lambda d: d.qstat("rx_alloc_fail"))
+    delta, lost = _survives(env, PAGES, 60, _refill(env), lambda d: d.qstat("rx_alloc_fail"))
     if env.is_ceth:
         say(f"{delta.qstat('rx_alloc_fail')} pages refused, {lost} frames lost")
 
@@ -76,7 +77,7 @@ def test_no_pages_program(env: Env) -> None:
     bpf.attach("verdict")
     for verdict in (PASS, TX):
         bpf.configure(verdict=verdict)
-        with failing([PAGES], _driver(env), 60):
+        with failing([PAGES], _refill(env), 60):
             blast(env.peer, env.dut.mac, Kind(run=96), [60, 1514], 500)
             wait_for(lambda: bpf.count(verdict) > 100, "frames that the program sees")
     bpf.detach()

@@ -19,7 +19,6 @@ SLAB, PAGES = "failslab", "fail_page_alloc"
 DEPTH = 32
 
 
-@functools.cache
 def _symbols(module: str) -> list[tuple[int, str]]:
     """Functions of a module, or of the kernel, in the order of their addresses."""
     found = []
@@ -33,23 +32,29 @@ def _symbols(module: str) -> list[tuple[int, str]]:
     return sorted(found)
 
 
+@functools.cache
+def _kernel_symbols() -> list[tuple[int, str]]:
+    return _symbols("")
+
+
 def module_text(*names: str) -> tuple[int, int]:
     """Addresses that the code of these modules lies between."""
-    _symbols.cache_clear()
     found = [address for name in names for address, _ in _symbols(name)]
     if not found:
         raise Skip("no symbols of the driver's modules")
     return min(found), max(found) + 4096
 
 
-def function_text(prefix: str) -> tuple[int, int]:
-    """Addresses of the kernel's functions that begin so, which lie together."""
-    symbols = _symbols("")
+def function_text(prefix: str, module: str = "") -> tuple[int, int]:
+    """Addresses of functions that begin so, which lie together."""
+    # A module may have been loaded anew meanwhile, elsewhere.
+    symbols = _symbols(module) if module else _kernel_symbols()
     where = [i for i, (_, name) in enumerate(symbols) if name.startswith(prefix)]
     if not where:
         return 0, 0
-    after = symbols[where[-1] + 1:]
-    return symbols[where[0]][0], next(a for a, _ in after if a > symbols[where[-1]][0])
+    last = symbols[where[-1]][0]
+    after = [address for address, _ in symbols[where[-1] + 1:] if address > last]
+    return symbols[where[0]][0], after[0] if after else last + 4096
 
 
 @contextlib.contextmanager
