@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Whatever changes queues or makes a device: the first of its allocations fails,
+then the second, and so on until none does. Each time it is refused or done,
+nothing is lost, and the device is as usable as before.
+
+Needs a kernel with fault injection. Only allocations that the driver is on the
+call stack of count.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import fcntl
+import itertools
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from cethtest.bpf import PASS, Bpf
+from cethtest.env import Env
+from cethtest.fault import PAGES, SLAB, failing, module_text
+from cethtest.flow import Both, steady
+from cethtest.pci import BUS, Function
+from cethtest.tap import cases, main, say
+from cethtest.tool import Failure, Skip, check, equal, write
+
+FAIL_NTH = Path("/proc/thread-self/fail-nth")
+# The first so many one by one; then most are the same, of one queue after another.
+ALL_OF = 48
+SIOCETHTOOL = 0x8946
+GRINGPARAM, SRINGPARAM, GCHANNELS, SCHANNELS = 0x10, 0x11, 0x3c, 0x3d
+RX_SIZE, TX_SIZE = 64, 64
+# How often it is seen that traffic flows: that takes longer than an attempt.
+EVERY = 8
+NEVER = "never refused: no allocation of it fails"
+
+
+def each(env: Env, act: Callable[[], bool], after: Callable[[bool], None]) -> int:
+    """Let one allocation of act() fail after the other; how often it was refused.
+
+    act() says whether it was done; after() is told so, and sees to it that act()
+    can be repeated.
+    """
+    refused = tried = 0
+    if not FAIL_NTH.exists():
+        raise Skip("this kernel has no fault injection")
+    with failing([SLAB, PAGES], module_text("ceth", env.driver), waiting=True):
+        nth = 1
+        while True:
+            FAIL_NTH.write_text(str(nth), encoding="ascii")
+            try:
+                done = act()
+            finally:
+                left = int(FAIL_NTH.read_text(encoding="ascii"))
+                FAIL_NTH.write_text("0", encoding="ascii")
+            tried += 1
+            refused += not done
+            after(done)
+            if left:
+                check(done, "refused although no allocation failed")
+                break
+            nth += 1 if nth < ALL_OF else nth // 8
+            if nth > 20000:
+                raise Failure("allocates for ever")
+    say(f"about {nth - left} allocations; {tried} tries, {refused} refused")
+    return refused
+
+
+def _ethtool(env: Env, command: int, values: list[int]) -> list[int]:
+    """The ioctl, which works in this thread; empty when it is refused."""
+    data = array.array("I", [command, *values])
+    request = struct.pack("=16sQ16x", env.dut.ifname.encode(), data.buffer_info()[0])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            fcntl.ioctl(sock, SIOCETHTOOL, request)
+        except OSError:
+            return []
+    return data.tolist()
+
+
+def _rings(env: Env) -> tuple[int, int]:
+    values = _ethtool(env, GRINGPARAM, [0] * 8)
+    return values[5], values[8]
+
+
+def _set_rings(env: Env, rx: int, tx: int) -> bool:
+    return bool(_ethtool(env, SRINGPARAM, [0, 0, 0, 0, rx, 0, 0, tx]))
+
+
+def _channels(env: Env) -> int:
+    return _ethtool(env, GCHANNELS, [0] * 8)[8]
+
+
+def _set_channels(env: Env, n: int) -> bool:
+    return bool(_ethtool(env, SCHANNELS, [0, 0, 0, 0, 0, 0, 0, n]))
+
+
+def _small(env: Env) -> int:
+    """One pair of queues, with few buffers; returns the transmit ring's size."""
+    env.need_ceth("changes that roll back")
+    rx, tx = _rings(env)
+    env.later(lambda: env.dut.run(f"ethtool -G {{}} rx {rx} tx {tx}"))
+    env.channels(1)
+    env.dut.run(f"ethtool -G {{}} rx {RX_SIZE} tx {TX_SIZE}", ok=False)
+    equal(_rings(env)[0], RX_SIZE, "rx ring")
+    return _rings(env)[1]
+
+
+def _now_and_then(env: Env, both: Both) -> Callable[[], None]:
+    """For each attempt: sees to it that traffic flows still."""
+    attempts = itertools.count()
+
+    def flows() -> None:
+        if next(attempts) % EVERY == 0:
+            env.ready()
+            both.wait(2)
+
+    return flows
+
+
+def test_up(env: Env) -> None:
+    """Setting it up."""
+    _small(env)
+    env.later(lambda: env.configure(env.pairs[0]))
+    rtnl, index = env.rtnl(), env.dut.ifindex
+    rtnl.set_up(index, False)
+
+    def act() -> bool:
+        try:
+            rtnl.set_up(index, True)
+        except OSError:
+            return False
+        return True
+
+    def after(done: bool) -> None:
+        equal(bool(rtnl.link(index).flags & 1), done, "up")
+        if done:
+            rtnl.set_up(index, False)
+
+    check(each(env, act, after), NEVER)
+    env.configure(env.pairs[0])
+    steady(env.dut, env.peer, "set up")
+
+
+def test_rings(env: Env) -> None:
+    """Other sizes of the rings, under traffic."""
+    tx = _small(env)
+
+    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
+        both.wait(5)
+
+        flows = _now_and_then(env, both)
+
+        def after(done: bool) -> None:
+            equal(_rings(env), (2 * RX_SIZE if done else RX_SIZE, tx), "rings")
+            flows()
+            if done:
+                check(_set_rings(env, RX_SIZE, tx), "the old size is refused")
+
+        check(each(env, lambda: _set_rings(env, 2 * RX_SIZE, tx), after), NEVER)
+        both.demand("rings", loss=True)
+    steady(env.dut, env.peer, "other rings")
+
+
+def test_channels(env: Env) -> None:
+    """More queues, under traffic."""
+    if env.channel_limits()[1] < 2:
+        raise Skip("the device has one pair of queues")
+    _small(env)
+
+    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
+        both.wait(5)
+
+        flows = _now_and_then(env, both)
+
+        def after(done: bool) -> None:
+            equal(_channels(env), 2 if done else 1, "queues")
+            flows()
+            if done:
+                check(_set_channels(env, 1), "fewer queues are refused")
+
+        check(each(env, lambda: _set_channels(env, 2), after), NEVER)
+        both.demand("channels", loss=True)
+    steady(env.dut, env.peer, "more queues")
+
+
+def test_program(env: Env) -> None:
+    """Attaching a program, under traffic."""
+    _small(env)
+    bpf = Bpf(env)
+    bpf.configure(verdict=PASS)
+    env.later(bpf.detach)
+
+    def act() -> bool:
+        try:
+            env.rtnl().set_xdp(env.dut.ifindex, bpf.progs["verdict"])
+        except OSError:
+            return False
+        return True
+
+    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
+        both.wait(5)
+
+        flows = _now_and_then(env, both)
+
+        def after(done: bool) -> None:
+            equal(bool(env.rtnl().link(env.dut.ifindex).xdp_mode), done, "program")
+            flows()
+            if done:
+                bpf.detach()
+
+        # May need no memory at all
+        each(env, act, after)
+        both.demand("program", loss=True)
+    steady(env.dut, env.peer, "programs")
+
+
+def test_bind(env: Env) -> None:
+    """Binding it to the driver."""
+    env.need_ceth("a failed probe that leaves nothing behind")
+    function = Function(env)
+    function.unbind()
+    write(function.path / "driver_override", function.driver)
+    # Enabled already, so that the driver's allocations are not those of the
+    # firmware's interpreter, which does not take it well when they fail.
+    write(function.path / "enable", 1)
+    env.later(function.bind)
+    env.later(lambda: write(function.path / "enable", 0))
+    env.later(lambda: function.bound and function.unbind())
+
+    def act() -> bool:
+        with contextlib.suppress(OSError):
+            write(BUS / "drivers_probe", function.address)
+        return bool(function.bound)
+
+    def after(done: bool) -> None:
+        equal(bool(function.netdev()), done, "an interface")
+        if done:
+            function.unbind()
+
+    check(each(env, act, after), NEVER)
+    write(function.path / "enable", 0)
+    function.bind()
+    steady(env.dut, env.peer, "bound")
+    function.unbind()
+    write(function.path / "enable", 1)
+
+
+if __name__ == "__main__":
+    main(cases(test_up, test_rings, test_channels, test_program, test_bind))
