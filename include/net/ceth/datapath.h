@@ -391,7 +391,7 @@ static noinline void name##_rx_stack(struct ceth_rx_poll *p)		\
 }									\
 static noinline void name##_rx_refill(struct ceth_rx_poll *p)		\
 {									\
-	p->n_free = ceth_rx_refill(p->rxq, &p->post, &(ops));		\
+	ceth_rx_refill(p->rxq, &p->post, &(ops));			\
 }									\
 static noinline bool name##_tx_clean(struct ceth_pair *pair, int budget) \
 {									\

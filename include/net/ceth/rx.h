@@ -76,7 +76,6 @@ static __always_inline void *ceth_rx_base(const struct ceth_rxq *rxq,
  * @rxq: the queue
  * @prog: program, or NULL
  * @n_good: entries of @batch
- * @n_free: ids that could not be refilled
  * @more: there may be more completions
  * @post: where buffers go
  * @n: counters
@@ -87,7 +86,6 @@ struct ceth_rx_poll {
 	struct ceth_rxq *rxq;
 	struct bpf_prog *prog;
 	u32 n_good;
-	u32 n_free;
 	bool more;
 	struct ceth_cursor post;
 	struct ceth_rx_local n;
@@ -101,11 +99,11 @@ struct ceth_rx_poll {
  * @post: where buffers go
  * @ops: the backend's
  *
- * Return: ids that still have none, for want of memory.
+ * &ceth_rxq.n_free ids still have none afterwards, for want of memory.
  */
-static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
-					  struct ceth_cursor *post,
-					  const struct ceth_dp_ops *ops)
+static __always_inline void ceth_rx_refill(struct ceth_rxq *rxq,
+					   struct ceth_cursor *post,
+					   const struct ceth_dp_ops *ops)
 {
 	dma_addr_t *dmas = rxq->dmas;
 	void **vas = rxq->vas;
@@ -134,7 +132,6 @@ static __always_inline u32 ceth_rx_refill(struct ceth_rxq *rxq,
 	}
 	*post = cur;
 	rxq->n_free = n;
-	return n;
 }
 
 /**
@@ -504,7 +501,7 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 
 	if (rxq->n_free) {
 		fn->rx_refill(&p);
-		if (unlikely(p.n_free) && ceth_rx_low(rxq))
+		if (unlikely(rxq->n_free) && ceth_rx_low(rxq))
 			done = budget;
 	}
 	ops->rx_post_close(rxq->priv, &p.post);
