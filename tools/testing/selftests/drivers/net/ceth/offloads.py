@@ -25,7 +25,8 @@ from cethtest.flow import Both, steady
 from cethtest.pci import Function
 from cethtest.stats import Snapshot, at_rest
 from cethtest.tap import cases, main, say
-from cethtest.tool import Skip, check, equal, in_ns, read, run, run_json, wait_for, write
+from cethtest.tool import (SO_RCVBUFFORCE, Skip, check, equal, in_ns, read, run, run_json,
+                           wait_for, write)
 
 SIOCSHWTSTAMP = 0x89b0
 SO_TIMESTAMPING = 37
@@ -33,7 +34,6 @@ TX_HARDWARE, RX_HARDWARE, RAW_HARDWARE = 1, 4, 64
 MSG_ERRQUEUE = 0x2000
 FILTER_NONE, FILTER_ALL = 0, 1
 ADJ_FREQUENCY, ADJ_SETOFFSET, ADJ_NANO = 0x0002, 0x0100, 0x2000
-SO_RCVBUFFORCE = 33     # the socket module lacks it
 
 
 class Timex(ctypes.Structure):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from . import inet
 from .env import End
-from .tool import Failure, Skip, in_ns
+from .tool import SO_RCVBUFFORCE, Failure, Skip, in_ns
 
 # IEEE's "local experimental" type: no stack takes it, none answers.
 ETHERTYPE = 0x88B5
@@ -34,7 +34,6 @@ EVERYBODY = b"\xff" * 6
 SOL_PACKET = 263
 PACKET_STATISTICS, PACKET_AUXDATA = 6, 8
 PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 15, 23
-SO_RCVBUFFORCE = 33
 TP_STATUS_CSUMNOTREADY, TP_STATUS_VLAN_VALID = 8, 16
 ETH_P_ALL = 3
 ETH_ZLEN = 60

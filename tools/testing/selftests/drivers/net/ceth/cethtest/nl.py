@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .tool import Skip, in_ns
+from .tool import SO_RCVBUFFORCE, Skip, in_ns
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
@@ -22,7 +22,6 @@ NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
 NETLINK_GENERIC = 16
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 NLMSGERR_ATTR_MSG = 1
-SO_RCVBUFFORCE = 33
 RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK = 16, 18, 19
 RTMGRP_LINK = 1
 IFLA_MTU, IFLA_STATS64, IFLA_XDP = 4, 23, 43

@@ -15,6 +15,7 @@ from typing import Any
 # An emulated machine on a busy host is slow, not broken: nothing but the
 # final "it never happened" depends on this.
 PATIENCE = 30.0
+SO_RCVBUFFORCE = 33     # the socket module lacks it
 
 _HOME_NS = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
