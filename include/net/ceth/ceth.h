@@ -20,12 +20,12 @@
  *
  * Life of a device
  *	probe:	ceth_create(), ceth_register()
- *	up:	dev_init, rxq_init, {rxq,txq}_start for every queue, dev_run, then each
- *		set_* callback once with the configuration in force
- *	one queue changes: rxq_stop/txq_stop, rxq_start/txq_start on that
- *		queue while the others run (only with CETH_CAP_QUEUE_RESTART)
- *	down:	dev_reset, {rxq,txq}_stop for every queue
- *	remove:	ceth_unregister() (takes the device down), ceth_destroy()
+ *	up:	dev_init, ring_init and ring_start for every queue, dev_run, then
+ *		each set_* callback once with the configuration in force
+ *	one queue changes: ring_stop, ring_start on that queue while the others
+ *		run (only with CETH_CAP_QUEUE_RESTART)
+ *	down:	dev_reset, ring_stop for every queue
+ *	remove:	ceth_unregister(), which takes the device down
  * set_* callbacks are only called between dev_run and dev_reset.
  */
 #ifndef _NET_CETH_H
@@ -95,7 +95,7 @@ enum ceth_cap {
  * @CETH_F_USO: UDP segmentation, both IP versions.
  * @CETH_F_HW_GRO: received TCP segments may be coalesced.
  * @CETH_F_RX_HASH: a flow hash comes with each packet.
- * @CETH_F_VLAN_FILTER: vlan_add and vlan_del.
+ * @CETH_F_VLAN_FILTER: VLANs are let through one by one (set_vlan).
  * @CETH_F_RX_VLAN: the tag of received frames is taken off
  *	(&ceth_rx_meta.vlan_tci).
  * @CETH_F_TX_VLAN: a tag is put into a packet (&ceth_tx_meta.vlan_tci).
@@ -172,7 +172,8 @@ struct ceth_ring_limits {
 /**
  * struct ceth_caps - one device's hardware, stated once at ceth_create()
  * @caps: bits of &enum ceth_cap
- * @features: bits of &enum ceth_feature
+ * @features: bits of &enum ceth_feature; one that needs another which is
+ *	missing is ignored
  * @max_pairs: most receive/transmit queue pairs, each with an interrupt
  * @rx_ring: limits of a receive ring
  * @tx_ring: limits of a transmit ring
@@ -180,9 +181,9 @@ struct ceth_ring_limits {
  * @tx_max_size: largest packet before segmentation, bytes
  * @rx_prefix: bytes that the device writes into a buffer before the frame
  * @tx_prefix: bytes that the device reads before the frame
- * @min_mtu: smallest MTU
+ * @min_mtu: smallest MTU; 0: 68 (RFC 791)
  * @max_mtu: largest MTU; the core may lower it (&CETH_CAP_MULTI_BUF)
- * @mtu: at first
+ * @mtu: at first; 0: 1500
  * @rss_key_len: bytes of the RSS key
  * @rss_indir_len: entries of the indirection table, a power of two
  * @hash_types: bits of &enum ceth_hash_type the device can compute
@@ -192,7 +193,9 @@ struct ceth_ring_limits {
  * @coal_max_frames: most frames an interrupt can be delayed by
  * @mac: permanent address; zero when the device has none
  * @irqs: Linux interrupt numbers, one per pair; belongs to the backend and
- *	stays valid until ceth_destroy()
+ *	stays valid as long as the device is registered
+ * @event_irq: Linux interrupt number for all that is not about a queue; may be
+ *	that of pair 0
  * @fw_version: what runs in the device; may be NULL
  */
 struct ceth_caps {
@@ -217,6 +220,7 @@ struct ceth_caps {
 	u32 coal_max_frames;
 	u8 mac[ETH_ALEN];
 	const int *irqs;
+	int event_irq;
 	const char *fw_version;
 };
 
@@ -347,6 +351,20 @@ struct ceth_link {
 };
 
 /**
+ * struct ceth_ring_conf - a ring to allocate
+ * @size: descriptors, and ids; a power of two
+ * @buf_len: receive: bytes of a buffer that the device may write
+ * @idx: index of the pair
+ * @tx: a transmit ring
+ */
+struct ceth_ring_conf {
+	u32 size;
+	u32 buf_len;
+	u16 idx;
+	bool tx;
+};
+
+/**
  * struct ceth_ops - slow path of a backend
  *
  * All callbacks run in process context under the configuration lock and may
@@ -369,9 +387,17 @@ struct ceth_ops {
 	 */
 	int (*dev_run)(void *priv, u16 n_pairs);
 	/**
+	 * @event: the interrupt &ceth_caps.event_irq: find out what it is
+	 *	about and call ceth_link_changed(), ceth_fault() and the like.
+	 *	Hard interrupt context, whatever state the device is in; the
+	 *	interrupt may be shared.
+	 */
+	void (*event)(void *priv);
+	/**
 	 * @dev_reset: stop everything at once. When it returns the device
 	 *	owns no buffer and raises no interrupt, whatever state it was
 	 *	in. May be called on a device that does not answer, or is gone.
+	 *	An @event that was running has ended before the core goes on.
 	 */
 	void (*dev_reset)(void *priv);
 	/**
@@ -381,41 +407,34 @@ struct ceth_ops {
 	int (*set_pairs)(void *priv, u16 n_pairs);
 
 	/**
-	 * @rxq_alloc: allocate descriptor memory for &ceth_rxq.size entries.
-	 *	The device must not be touched: the queue of the same index may
-	 *	be running on other memory.
+	 * @ring_alloc: allocate descriptor memory for @conf. @ring is the
+	 *	backend's part of the queue, all zero; it is what the other
+	 *	ring callbacks and the fast path get. The device must not be
+	 *	touched: the queue of the same index may be running on other
+	 *	memory.
 	 */
-	int (*rxq_alloc)(struct ceth_rxq *rxq);
-	/** @rxq_free: undo rxq_alloc. The queue is stopped. */
-	void (*rxq_free)(struct ceth_rxq *rxq);
+	int (*ring_alloc)(void *priv, void *ring,
+			  const struct ceth_ring_conf *conf);
+	/** @ring_free: undo ring_alloc. The queue is stopped. */
+	void (*ring_free)(void *priv, void *ring);
 	/**
-	 * @rxq_init: empty the ring of a stopped queue, so that buffers can be
-	 *	posted. Doorbells must do nothing until rxq_start.
+	 * @ring_init: empty the ring of a stopped queue, so that buffers can
+	 *	be posted. Doorbells must do nothing until ring_start.
 	 */
-	void (*rxq_init)(struct ceth_rxq *rxq);
+	void (*ring_init)(void *priv, void *ring);
 	/**
-	 * @rxq_start: give the ring, full of buffers, to the device. A queue
-	 *	that was stopped can be started again.
+	 * @ring_start: give the ring to the device; a receive ring is full of
+	 *	buffers. A queue that was stopped can be started again.
 	 */
-	int (*rxq_start)(struct ceth_rxq *rxq);
+	int (*ring_start)(void *priv, void *ring);
 	/**
-	 * @rxq_stop: take the ring back; on return the device owns no buffer
+	 * @ring_stop: take the ring back; on return the device owns no buffer
 	 *	of this queue. Completions that it has written stay readable.
 	 *	NAPI may be polling the queue meanwhile, and does so once more
 	 *	afterwards: a doorbell must do no harm then. Also called after
 	 *	dev_reset, when there is nothing to tell the device.
 	 */
-	int (*rxq_stop)(struct ceth_rxq *rxq);
-	/** @txq_alloc: as rxq_alloc */
-	int (*txq_alloc)(struct ceth_txq *txq);
-	/** @txq_free: as rxq_free */
-	void (*txq_free)(struct ceth_txq *txq);
-	/** @txq_init: as rxq_init */
-	void (*txq_init)(struct ceth_txq *txq);
-	/** @txq_start: as rxq_start */
-	int (*txq_start)(struct ceth_txq *txq);
-	/** @txq_stop: as rxq_stop */
-	int (*txq_stop)(struct ceth_txq *txq);
+	int (*ring_stop)(void *priv, void *ring);
 
 	/**
 	 * @set_features: @on are the features wanted, @changed the difference
@@ -429,10 +448,8 @@ struct ceth_ops {
 	int (*set_mac)(void *priv, const u8 *mac);
 	/** @set_rx_mode: receive filter, whole */
 	int (*set_rx_mode)(void *priv, const struct ceth_rx_mode *mode);
-	/** @vlan_add: let frames of VLAN @vid through */
-	int (*vlan_add)(void *priv, u16 vid);
-	/** @vlan_del: no longer let frames of VLAN @vid through */
-	int (*vlan_del)(void *priv, u16 vid);
+	/** @set_vlan: let frames of VLAN @vid through, or no longer */
+	int (*set_vlan)(void *priv, u16 vid, bool on);
 	/** @set_rss: hash key, types and indirection table, whole */
 	int (*set_rss)(void *priv, const struct ceth_rss *rss);
 	/**
@@ -449,11 +466,11 @@ struct ceth_ops {
 	int (*set_coalesce)(void *priv, u16 pair,
 			    const struct ceth_coalesce *coal);
 	/**
-	 * @set_tx_rate: limit what @txq sends to @mbps Mbit/s; 0: no limit,
-	 *	which is how a queue starts. Also called between txq_start and
-	 *	dev_run.
+	 * @set_tx_rate: limit what transmit queue @ring sends to @mbps Mbit/s;
+	 *	0: no limit, which is how a queue starts. Also called between
+	 *	ring_start and dev_run.
 	 */
-	int (*set_tx_rate)(struct ceth_txq *txq, u32 mbps);
+	int (*set_tx_rate)(void *priv, void *ring, u32 mbps);
 	/**
 	 * @clock_read: time of the device, ns. Process context; one at a time,
 	 *	but not under the configuration lock; also called while down.
@@ -505,7 +522,6 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 			     const struct ceth_ops *ops, void *priv);
 int ceth_register(struct ceth_dev *cdev);
 void ceth_unregister(struct ceth_dev *cdev);
-void ceth_destroy(struct ceth_dev *cdev);
 void *ceth_priv(const struct ceth_dev *cdev);
 void ceth_shutdown(struct ceth_dev *cdev);
 

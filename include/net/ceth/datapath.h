@@ -199,7 +199,7 @@ struct ceth_dp_ops {
 			const void *prefix, struct ceth_rx_info *info);
 	/**
 	 * @rx_csum_partial: the frame's checksum is left to compute, so that
-	 *	it must be done before a program may send it on
+	 *	it must be done before a program may send it on. NULL: never.
 	 */
 	bool (*rx_csum_partial)(const struct ceth_rx_info *info);
 	/** @rx_meta: decode @info */
@@ -214,7 +214,10 @@ struct ceth_dp_ops {
 	 */
 	void (*rx_post)(void *ring, struct ceth_cursor *cur, u32 id,
 			dma_addr_t dma);
-	/** @rx_repost: as rx_post, with the buffer that @id had last */
+	/**
+	 * @rx_repost: as rx_post, with the buffer that @id had last. NULL:
+	 *	no shorter way.
+	 */
 	void (*rx_repost)(void *ring, struct ceth_cursor *cur, u32 id,
 			  dma_addr_t dma);
 	/** @rx_post_close: the buffers before @cur are posted */
@@ -279,7 +282,7 @@ struct ceth_dp_ops {
 
 	/**
 	 * @irq_disarm: the pair is being polled, interrupts are not needed.
-	 *	Any context.
+	 *	Any context. NULL: an interrupt disarms itself.
 	 */
 	void (*irq_disarm)(struct ceth_pair *pair);
 	/**
@@ -366,7 +369,8 @@ ceth_poll_tmpl(struct napi_struct *napi, int budget,
 		if (pair->dim_on)
 			ceth_dim(pair);
 		if (unlikely(ops->irq_arm(pair)) && napi_schedule_prep(napi)) {
-			ops->irq_disarm(pair);
+			if (ops->irq_disarm)
+				ops->irq_disarm(pair);
 			__napi_schedule(napi);
 		}
 	}
@@ -426,7 +430,8 @@ static irqreturn_t name##_irq(int irq, void *data)			\
 									\
 	pair->events++;							\
 	if (napi_schedule_prep(&pair->napi)) {				\
-		(ops).irq_disarm(pair);					\
+		if ((ops).irq_disarm)					\
+			(ops).irq_disarm(pair);				\
 		__napi_schedule_irqoff(&pair->napi);			\
 	}								\
 	return IRQ_HANDLED;						\

@@ -260,7 +260,10 @@ static __always_inline void ceth_rx_reuse(struct ceth_rxq *rxq,
 	u32 id = c->id;
 
 	rxq->vas[id] = c->va;
-	ops->rx_repost(rxq->priv, post, id, rxq->dmas[id]);
+	if (ops->rx_repost)
+		ops->rx_repost(rxq->priv, post, id, rxq->dmas[id]);
+	else
+		ops->rx_post(rxq->priv, post, id, rxq->dmas[id]);
 }
 
 /**
@@ -285,7 +288,7 @@ ceth_rx_xdp_frame(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 	struct sk_buff *skb;
 	u32 act, metalen;
 
-	if (unlikely(ops->rx_csum_partial(info))) {
+	if (ops->rx_csum_partial && unlikely(ops->rx_csum_partial(info))) {
 		ops->rx_meta(rxq->priv, info, &meta);
 		if (!ceth_rx_csum_complete(xdp, &meta)) {
 			ceth_rx_bad_frame(rxq);
@@ -364,7 +367,7 @@ ceth_rx_multi(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 	p->n.packets++;
 	p->n.bytes += rxq->frame.len + rxq->prefix;
 	if (p->prog)
-		skb = ceth_rx_frame_xdp(rxq, p->prog,
+		skb = ceth_rx_frame_xdp(rxq, p->prog, ops->rx_csum_partial &&
 					ops->rx_csum_partial(&info), &p->bulk,
 					&p->n);
 	else

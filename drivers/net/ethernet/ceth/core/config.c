@@ -205,13 +205,13 @@ err_enable:
 	while (i--)
 		ceth_pair_disable(&cdev->pairs[i]);
 err_attach:
-	ops->dev_reset(cdev->priv);
+	ceth_dev_reset(cdev);
 	while (attached--)
 		ceth_pair_detach(&cdev->pairs[attached], &set->rxq[attached],
 				 &set->txq[attached]);
 	return err;
 err_reset:
-	ops->dev_reset(cdev->priv);
+	ceth_dev_reset(cdev);
 	return err;
 }
 
@@ -227,7 +227,7 @@ static void ceth_down(struct ceth_dev *cdev, struct ceth_set *set)
 		for (i = 0; i < n; i++)
 			ceth_pair_drain_tx(&cdev->pairs[i]);
 	cdev->running = false;
-	cdev->ops->dev_reset(cdev->priv);
+	ceth_dev_reset(cdev);
 	for (i = 0; i < n; i++)
 		ceth_pair_detach(&cdev->pairs[i], &set->rxq[i], &set->txq[i]);
 }

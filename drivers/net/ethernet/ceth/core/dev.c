@@ -4,6 +4,7 @@
  */
 #include <linux/delay.h>
 #include <linux/etherdevice.h>
+#include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -121,13 +122,29 @@ static void ceth_starve_work(struct work_struct *work)
 	ceth_unlock(cdev);
 }
 
+/* What the device has no use for without something else it lacks is left out. */
 static void ceth_caps_resolve(struct ceth_caps *caps)
 {
 	u32 room = PAGE_SIZE - CETH_RX_HEADROOM - CETH_RX_TAILROOM - ETH_HLEN -
 		   VLAN_HLEN;
 
-	if (!(caps->caps & CETH_CAP_MULTI_BUF))
+	if (!(caps->caps & CETH_CAP_MULTI_BUF)) {
 		caps->max_mtu = min_t(u32, caps->max_mtu, room);
+		caps->features &= ~CETH_F_HDR_SPLIT;
+	}
+	if (!(caps->features & CETH_F_TX_CSUM))
+		caps->features &= ~(CETH_F_TSO4 | CETH_F_TSO6 |
+				    CETH_F_TSO_ECN | CETH_F_USO);
+	if (!(caps->features & CETH_F_RX_CSUM))
+		caps->features &= ~CETH_F_HW_GRO;
+	if (!(caps->caps & CETH_CAP_CLOCK))
+		caps->features &= ~CETH_F_RX_TIME;
+	caps->hash_types &= CETH_HASH_L4V4 | CETH_HASH_L4V6 | CETH_HASH_IPV4 |
+			    CETH_HASH_IPV6;
+	if (!caps->min_mtu)
+		caps->min_mtu = ETH_MIN_MTU;
+	if (!caps->mtu)
+		caps->mtu = ETH_DATA_LEN;
 	caps->mtu = clamp(caps->mtu, caps->min_mtu, caps->max_mtu);
 }
 
@@ -145,13 +162,13 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	if (!ceth_ring_ok(&caps->rx_ring) || !ceth_ring_ok(&caps->tx_ring) ||
 	    caps->tx_ring.min < 2 * CETH_TX_MAX_SEGS)
 		return false;
-	if (!caps->max_pairs || !caps->irqs)
+	if (!caps->max_pairs || !caps->irqs || !caps->event_irq)
 		return false;
 	if (caps->tx_max_segs < MAX_SKB_FRAGS + 1 ||
 	    caps->tx_prefix > sizeof(struct xdp_frame) ||
 	    caps->rx_prefix > CETH_RX_HEADROOM)
 		return false;
-	if (caps->min_mtu > caps->max_mtu)
+	if (caps->max_mtu < max_t(u16, caps->min_mtu, ETH_MIN_MTU))
 		return false;
 	if ((caps->caps & CETH_CAP_RSS) &&
 	    (!ops->set_rss || !is_power_of_2(caps->rss_indir_len) ||
@@ -164,8 +181,7 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 		return false;
 	if ((caps->caps & CETH_CAP_LINK) && !ops->get_link)
 		return false;
-	if ((caps->features & CETH_F_VLAN_FILTER) &&
-	    (!ops->vlan_add || !ops->vlan_del))
+	if ((caps->features & CETH_F_VLAN_FILTER) && !ops->set_vlan)
 		return false;
 	if (caps->coalesce && !ops->set_coalesce)
 		return false;
@@ -271,39 +287,82 @@ err_netdev:
 }
 EXPORT_SYMBOL_GPL(ceth_create);
 
+static void ceth_destroy(struct ceth_dev *cdev)
+{
+	/* Nothing queues work any more; a fault of the last moment may have. */
+	destroy_workqueue(cdev->wq);
+	ceth_devlink_destroy(cdev);
+	kvfree(cdev->rules);
+	kvfree(cdev->pairs);
+	free_netdev(cdev->netdev);
+}
+
+/* Before a device is up and after it was taken down there is nothing to see,
+ * but a line that others share.
+ */
+static irqreturn_t ceth_event_irq(int irq, void *data)
+{
+	struct ceth_dev *cdev = data;
+
+	cdev->ops->event(cdev->priv);
+	return IRQ_HANDLED;
+}
+
+/**
+ * ceth_dev_reset() - have the device stop everything
+ * @cdev: the device; under the configuration lock
+ */
+void ceth_dev_reset(struct ceth_dev *cdev)
+{
+	cdev->ops->dev_reset(cdev->priv);
+	/* The handler that is running now is the last one. */
+	synchronize_irq(cdev->caps.event_irq);
+}
+
 /**
  * ceth_register() - show the device to the user
  * @cdev: the device
  *
- * Context: process. Callbacks may come from now on.
+ * Context: process, in the backend's probe. Callbacks may come from now on.
  *
- * Return: 0 or a negative errno: ceth_destroy() is next.
+ * Return: 0, or a negative errno: @cdev is freed.
  */
 int ceth_register(struct ceth_dev *cdev)
 {
 	struct net_device *dev = cdev->netdev;
 	int err;
 
+	/* Shared: a device short of vectors has one for this and pair 0. */
+	err = request_irq(cdev->caps.event_irq, ceth_event_irq, IRQF_SHARED,
+			  dev_name(cdev->dev), cdev);
+	if (err)
+		goto err_destroy;
 	err = netif_set_real_num_queues(dev, cdev->cfg.n_pairs,
 					cdev->cfg.n_pairs);
 	if (err)
-		return err;
+		goto err_irq;
 	netif_carrier_off(dev);
 	err = register_netdev(dev);
 	if (err)
-		return err;
+		goto err_irq;
 	ceth_clock_register(cdev);
 	ceth_devlink_register(cdev);
 	return 0;
+
+err_irq:
+	free_irq(cdev->caps.event_irq, cdev);
+err_destroy:
+	ceth_destroy(cdev);
+	return err;
 }
 EXPORT_SYMBOL_GPL(ceth_register);
 
 /**
- * ceth_unregister() - take the device down and away from the user
+ * ceth_unregister() - take the device down and away from the user, and free it
  * @cdev: the device
  *
- * Context: process. No callback comes any more when it returns; the backend
- * then stops its own interrupts and calls ceth_destroy().
+ * Context: process, in the backend's remove. No callback comes any more when
+ * it returns.
  */
 void ceth_unregister(struct ceth_dev *cdev)
 {
@@ -315,23 +374,10 @@ void ceth_unregister(struct ceth_dev *cdev)
 	cancel_work_sync(&cdev->link_work);
 	cancel_work_sync(&cdev->starve_work);
 	cancel_work_sync(&cdev->mode_work);
+	free_irq(cdev->caps.event_irq, cdev);
+	ceth_destroy(cdev);
 }
 EXPORT_SYMBOL_GPL(ceth_unregister);
-
-/**
- * ceth_destroy() - free the device
- * @cdev: the device; unregistered, or never registered
- */
-void ceth_destroy(struct ceth_dev *cdev)
-{
-	/* Nothing queues work any more; a fault of the last moment may have. */
-	destroy_workqueue(cdev->wq);
-	ceth_devlink_destroy(cdev);
-	kvfree(cdev->rules);
-	kvfree(cdev->pairs);
-	free_netdev(cdev->netdev);
-}
-EXPORT_SYMBOL_GPL(ceth_destroy);
 
 /**
  * ceth_priv() - the backend's device

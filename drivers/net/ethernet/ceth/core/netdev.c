@@ -121,7 +121,8 @@ static int ceth_set_tx_maxrate(struct net_device *dev, int queue, u32 mbps)
 	int err;
 
 	if (cdev->running && pair->txq_done) {
-		err = cdev->ops->set_tx_rate(pair->txq_done, mbps);
+		err = cdev->ops->set_tx_rate(cdev->priv, pair->txq_done->priv,
+					     mbps);
 		if (err)
 			return err;
 	}

@@ -7,11 +7,12 @@
 /**
  * ceth_pci_irqs() - MSI-X vectors: one for the device, then one for each pair
  * @pdev: PCI function, enabled by pcim_enable_device(), which frees them
- * @caps: max_pairs is lowered when there are not enough; irqs is filled in
+ * @caps: max_pairs is lowered when there are not enough; irqs and event_irq
+ *	are filled in
  *
  * Context: process, in the backend's probe, before ceth_create().
  * Return: vectors, or a negative errno. With 1 the device and its only pair
- * share it: both handlers must be requested with IRQF_SHARED.
+ * share it.
  */
 int ceth_pci_irqs(struct pci_dev *pdev, struct ceth_caps *caps)
 {
@@ -34,6 +35,7 @@ int ceth_pci_irqs(struct pci_dev *pdev, struct ceth_caps *caps)
 	for (i = 0; i < caps->max_pairs; i++)
 		irqs[i] = pci_irq_vector(pdev, n == 1 ? 0 : i + 1);
 	caps->irqs = irqs;
+	caps->event_irq = pci_irq_vector(pdev, 0);
 	return n;
 }
 EXPORT_SYMBOL_GPL(ceth_pci_irqs);

@@ -69,6 +69,7 @@ static int ceth_rxq_prealloc(struct ceth_rxq *rxq)
 struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 				const struct ceth_cfg *cfg)
 {
+	struct ceth_ring_conf conf = { .size = cfg->rx_size, .idx = pair->idx };
 	struct ceth_dev *cdev = pair->cdev;
 	struct ceth_rxq *rxq;
 	int err = -ENOMEM;
@@ -86,6 +87,7 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	rxq->off = CETH_RX_HEADROOM - rxq->prefix;
 	rxq->buf_len = cfg->frame_sz - CETH_RX_HEADROOM - CETH_RX_TAILROOM +
 		       rxq->prefix;
+	conf.buf_len = rxq->buf_len;
 	rxq->stats = &pair->rx_stats;
 
 	rxq->vas = kvcalloc(rxq->size, sizeof(*rxq->vas), GFP_KERNEL);
@@ -101,7 +103,7 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	err = ceth_rxq_prealloc(rxq);
 	if (err)
 		goto err_bufs;
-	err = cdev->ops->rxq_alloc(rxq);
+	err = cdev->ops->ring_alloc(cdev->priv, rxq->priv, &conf);
 	if (err)
 		goto err_bufs;
 	return rxq;
@@ -141,9 +143,12 @@ static void ceth_rxq_reclaim(struct ceth_rxq *rxq)
 
 void ceth_rxq_free(struct ceth_rxq *rxq)
 {
+	struct ceth_dev *cdev;
+
 	if (!rxq)
 		return;
-	rxq->pair->cdev->ops->rxq_free(rxq);
+	cdev = rxq->pair->cdev;
+	cdev->ops->ring_free(cdev->priv, rxq->priv);
 	ceth_rxq_reclaim(rxq);
 	while (rxq->n_spare)
 		ceth_rx_put(rxq, rxq->spare[--rxq->n_spare].va);
@@ -159,6 +164,11 @@ void ceth_rxq_free(struct ceth_rxq *rxq)
 struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 				const struct ceth_cfg *cfg)
 {
+	struct ceth_ring_conf conf = {
+		.size	= cfg->tx_size,
+		.idx	= pair->idx,
+		.tx	= true,
+	};
 	struct ceth_dev *cdev = pair->cdev;
 	struct ceth_txq *txq;
 	int err = -ENOMEM;
@@ -188,7 +198,7 @@ struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 		if (!txq->prefixes)
 			goto err_mem;
 	}
-	err = cdev->ops->txq_alloc(txq);
+	err = cdev->ops->ring_alloc(cdev->priv, txq->priv, &conf);
 	if (err)
 		goto err_prefix;
 	return txq;
@@ -206,9 +216,12 @@ err_mem:
 
 void ceth_txq_free(struct ceth_txq *txq)
 {
+	struct ceth_dev *cdev;
+
 	if (!txq)
 		return;
-	txq->pair->cdev->ops->txq_free(txq);
+	cdev = txq->pair->cdev;
+	cdev->ops->ring_free(cdev->priv, txq->priv);
 	if (txq->prefixes)
 		dma_free_coherent(txq->dev, txq->size * txq->prefix,
 				  txq->prefixes, txq->prefixes_dma);
@@ -312,7 +325,8 @@ void ceth_pair_disable(struct ceth_pair *pair)
 int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 		     struct ceth_txq *txq)
 {
-	const struct ceth_ops *ops = pair->cdev->ops;
+	struct ceth_dev *cdev = pair->cdev;
+	const struct ceth_ops *ops = cdev->ops;
 	u32 i;
 	int err;
 
@@ -325,21 +339,22 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 	/* Full before it starts: a device that finds no buffer for a frame may
 	 * hold up those of other queues behind it.
 	 */
-	ops->rxq_init(rxq);
-	pair->cdev->dp->rx_fill(rxq);
-	err = ops->rxq_start(rxq);
+	ops->ring_init(cdev->priv, rxq->priv);
+	cdev->dp->rx_fill(rxq);
+	err = ops->ring_start(cdev->priv, rxq->priv);
 	if (err)
 		return err;
-	ops->txq_init(txq);
-	err = ops->txq_start(txq);
+	ops->ring_init(cdev->priv, txq->priv);
+	err = ops->ring_start(cdev->priv, txq->priv);
 	if (err) {
-		ops->rxq_stop(rxq);
+		ops->ring_stop(cdev->priv, rxq->priv);
 		return err;
 	}
-	if (pair->tx_rate && ops->set_tx_rate(txq, pair->tx_rate))
-		netdev_warn(pair->cdev->netdev,
-			    "queue %u: no rate limit any more\n", pair->idx);
-	rcu_assign_pointer(rxq->xdp_prog, pair->cdev->xdp_prog);
+	if (pair->tx_rate &&
+	    ops->set_tx_rate(cdev->priv, txq->priv, pair->tx_rate))
+		netdev_warn(cdev->netdev, "queue %u: no rate limit any more\n",
+			    pair->idx);
+	rcu_assign_pointer(rxq->xdp_prog, cdev->xdp_prog);
 	pair->rxq = rxq;
 	pair->txq_done = txq;
 	return 0;
@@ -435,7 +450,7 @@ static void ceth_txq_purge(struct ceth_pair *pair, struct ceth_txq *txq)
 void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 		      struct ceth_txq **txq)
 {
-	const struct ceth_ops *ops = pair->cdev->ops;
+	struct ceth_dev *cdev = pair->cdev;
 	int i;
 
 	*rxq = pair->rxq;
@@ -446,8 +461,8 @@ void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 	/* A device that does not let go of the queue loses all of them; its
 	 * restart is on the way.
 	 */
-	if (ops->rxq_stop(pair->rxq))
-		ops->dev_reset(pair->cdev->priv);
+	if (cdev->ops->ring_stop(cdev->priv, pair->rxq->priv))
+		ceth_dev_reset(cdev);
 	if (pair->running) {
 		/* What the device had completed is not lost. */
 		for (i = 0; i < 64 && pair->running; i++) {
@@ -465,8 +480,8 @@ void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 		napi_disable_locked(&pair->napi);
 		pair->running = false;
 	}
-	if (ops->txq_stop(pair->txq_done))
-		ops->dev_reset(pair->cdev->priv);
+	if (cdev->ops->ring_stop(cdev->priv, pair->txq_done->priv))
+		ceth_dev_reset(cdev);
 	ceth_txq_purge(pair, pair->txq_done);
 	ceth_pool_unlink_napi(pair->rxq->pool);
 	pair->rxq = NULL;

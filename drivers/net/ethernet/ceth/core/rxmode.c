@@ -117,8 +117,7 @@ int ceth_vlan_apply(struct ceth_dev *cdev)
 
 		if (want == test_bit(vid, cdev->vlans_set))
 			continue;
-		err = want ? ops->vlan_add(cdev->priv, vid) :
-			     ops->vlan_del(cdev->priv, vid);
+		err = ops->set_vlan(cdev->priv, vid, want);
 		if (err)
 			ret = err;
 		else

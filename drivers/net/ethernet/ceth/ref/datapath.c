@@ -110,12 +110,6 @@ static __always_inline u32 cref_rx_begin(const void *ring,
 	return bufs;
 }
 
-static __always_inline bool
-cref_rx_csum_partial(const struct ceth_rx_info *info)
-{
-	return false;
-}
-
 static __always_inline void cref_rx_meta(const void *ring,
 					 const struct ceth_rx_info *info,
 					 struct ceth_rx_meta *meta)
@@ -277,10 +271,6 @@ static __always_inline u64 cref_tx_time(const void *ring,
 }
 
 /* A vector that was raised has disarmed itself. */
-static __always_inline void cref_irq_disarm(struct ceth_pair *pair)
-{
-}
-
 static __always_inline bool cref_irq_arm(struct ceth_pair *pair)
 {
 	const struct cref_queue *tx = ceth_txq_priv(pair->txq_done);
@@ -303,11 +293,9 @@ static const struct ceth_dp_ops cref_dp_ops = {
 	.rx_next		= cref_rx_next,
 	.rx_close		= cref_close,
 	.rx_begin		= cref_rx_begin,
-	.rx_csum_partial	= cref_rx_csum_partial,
 	.rx_meta		= cref_rx_meta,
 	.rx_post_open		= cref_post_open,
 	.rx_post		= cref_rx_post,
-	.rx_repost		= cref_rx_post,
 	.rx_post_close		= cref_post_close,
 	.rx_flush		= cref_flush,
 	.rx_doorbell		= cref_doorbell,
@@ -321,7 +309,6 @@ static const struct ceth_dp_ops cref_dp_ops = {
 	.tx_skip		= cref_tx_skip,
 	.tx_time		= cref_tx_time,
 	.tx_close		= cref_close,
-	.irq_disarm		= cref_irq_disarm,
 	.irq_arm		= cref_irq_arm,
 };
 

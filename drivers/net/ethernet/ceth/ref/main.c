@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* CETH driver of the reference NIC: bus driver, capabilities, life cycle. */
 #include <linux/bitfield.h>
-#include <linux/delay.h>
 #include <linux/dma-mapping.h>
-#include <linux/etherdevice.h>
-#include <linux/interrupt.h>
-#include <linux/log2.h>
+#include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -15,55 +12,60 @@
 #define CREF_RESET_MS	5000
 #define CREF_DEF_RING	1024
 
-/* Advanced features that this driver knows */
-#define CREF_FEATURES	(REFNIC_F_RX_CSUM | REFNIC_F_TX_CSUM | REFNIC_F_TSO | \
-			 REFNIC_F_USO | REFNIC_F_RSS | REFNIC_F_VLAN_FILTER | \
-			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
-			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
-			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES)
-
-/* What a feature means to the core */
+/* What a feature of the device means: to the core, and to the device when the
+ * core asks for it
+ */
 static const struct {
 	u64 feat;
 	u32 cap;
 	u32 feature;
 	u32 coal;
+	u32 offload;
 } cref_features[] = {
-	{ REFNIC_F_RX_CSUM, 0, CETH_F_RX_CSUM, 0 },
-	{ REFNIC_F_TX_CSUM, 0, CETH_F_TX_CSUM, 0 },
-	{ REFNIC_F_TSO, 0, CETH_F_TSO4 | CETH_F_TSO6 | CETH_F_TSO_ECN, 0 },
-	{ REFNIC_F_USO, 0, CETH_F_USO, 0 },
-	{ REFNIC_F_RSS, CETH_CAP_RSS, CETH_F_RX_HASH, 0 },
-	{ REFNIC_F_VLAN_FILTER, 0, CETH_F_VLAN_FILTER, 0 },
+	{ REFNIC_F_RX_CSUM, 0, CETH_F_RX_CSUM, 0, REFNIC_OFF_RX_CSUM },
+	{ REFNIC_F_TX_CSUM, 0, CETH_F_TX_CSUM },
+	{ REFNIC_F_TSO, 0, CETH_F_TSO4 | CETH_F_TSO6 | CETH_F_TSO_ECN },
+	{ REFNIC_F_USO, 0, CETH_F_USO },
+	{ REFNIC_F_RSS, CETH_CAP_RSS, CETH_F_RX_HASH, 0, REFNIC_OFF_RX_HASH },
+	{ REFNIC_F_VLAN_FILTER, 0, CETH_F_VLAN_FILTER },
 	{ REFNIC_F_COALESCE, CETH_CAP_COALESCE_QUEUE, 0,
 	  CETH_COAL_RX | CETH_COAL_TX },
-	{ REFNIC_F_SCATTER, CETH_CAP_MULTI_BUF, 0, 0 },
-	{ REFNIC_F_HDR_SPLIT, 0, CETH_F_HDR_SPLIT, 0 },
-	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_RX_VLAN | CETH_F_TX_VLAN, 0 },
-	{ REFNIC_F_RULES, CETH_CAP_NTUPLE, 0, 0 },
-	{ REFNIC_F_TX_RATE, CETH_CAP_TX_RATE, 0, 0 },
-	{ REFNIC_F_CLOCK, CETH_CAP_CLOCK, CETH_F_RX_TIME, 0 },
+	{ REFNIC_F_SCATTER, CETH_CAP_MULTI_BUF },
+	{ REFNIC_F_HDR_SPLIT, 0, CETH_F_HDR_SPLIT, 0, REFNIC_OFF_HDR_SPLIT },
+	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_TX_VLAN },
+	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_RX_VLAN, 0, REFNIC_OFF_VLAN_STRIP },
+	{ REFNIC_F_RULES, CETH_CAP_NTUPLE },
+	{ REFNIC_F_TX_RATE, CETH_CAP_TX_RATE },
+	{ REFNIC_F_CLOCK, CETH_CAP_CLOCK, CETH_F_RX_TIME, 0,
+	  REFNIC_OFF_RX_TIME },
 };
 
-/* Wait until the bits @mask of the status are @want. */
-static int cref_wait(struct cref *v, u32 mask, u32 want)
+u32 cref_offloads(const struct cref *v, u32 features)
 {
-	unsigned long deadline = jiffies + msecs_to_jiffies(CREF_RESET_MS);
-	u32 status, us = 10;
+	u32 i, off = 0;
 
-	for (;;) {
-		status = refnic_read(v->rdev, REFNIC_REG_STATUS);
-		if (status == REFNIC_GONE)
-			return -ENODEV;
-		if (status & REFNIC_STAT_FAILED & ~want)
-			return -EIO;
-		if ((status & mask) == want)
-			return 0;
-		if (time_after(jiffies, deadline))
-			return -ETIMEDOUT;
-		usleep_range(us, us * 2);
-		us = min(us * 2, 1000);
-	}
+	for (i = 0; i < ARRAY_SIZE(cref_features); i++)
+		if (features & cref_features[i].feature)
+			off |= cref_features[i].offload;
+	/* The core says which VLANs, and always. */
+	if (v->feat & REFNIC_F_VLAN_FILTER)
+		off |= REFNIC_OFF_VLAN_FILTER;
+	return off;
+}
+
+/* Wait until the device says @want in its status. */
+static int cref_wait(struct cref *v, u32 want)
+{
+	u32 status;
+	int err;
+
+	err = read_poll_timeout(refnic_read, status,
+				status & (want | REFNIC_STAT_FAILED), 100,
+				CREF_RESET_MS * USEC_PER_MSEC, false, v->rdev,
+				REFNIC_REG_STATUS);
+	if (status == REFNIC_GONE)
+		return -ENODEV;
+	return status & REFNIC_STAT_FAILED ? -EIO : err;
 }
 
 static int cref_reset(struct cref *v)
@@ -74,7 +76,7 @@ static int cref_reset(struct cref *v)
 	v->broken = true;
 	v->aq_tail = 0;
 	refnic_write(v->rdev, REFNIC_REG_CONTROL, REFNIC_CTRL_RESET);
-	err = cref_wait(v, REFNIC_STAT_READY, REFNIC_STAT_READY);
+	err = cref_wait(v, REFNIC_STAT_READY);
 	if (!err)
 		v->broken = false;
 	else if (err != -ENODEV)
@@ -84,11 +86,7 @@ static int cref_reset(struct cref *v)
 
 static void cref_dev_reset(void *priv)
 {
-	struct cref *v = priv;
-
-	cref_reset(v);
-	/* The handler that is running now is the last one. */
-	synchronize_irq(v->rdev->irqs[0]);
+	cref_reset(priv);
 }
 
 static int cref_dev_init(void *priv)
@@ -105,7 +103,7 @@ static int cref_dev_init(void *priv)
 	refnic_write(v->rdev, REFNIC_REG_AQ_HI, upper_32_bits(v->aq_dma));
 	refnic_write(v->rdev, REFNIC_REG_AQ_SIZE, CREF_AQ_ORDER);
 	refnic_write(v->rdev, REFNIC_REG_CONTROL, REFNIC_CTRL_ENABLE);
-	err = cref_wait(v, REFNIC_STAT_ENABLED, REFNIC_STAT_ENABLED);
+	err = cref_wait(v, REFNIC_STAT_ENABLED);
 	if (!err)
 		v->up = true;
 	return err;
@@ -118,7 +116,7 @@ static int cref_dev_run(void *priv, u16 n_pairs)
 
 	refnic_write(v->rdev, REFNIC_REG_CONTROL,
 		     REFNIC_CTRL_ENABLE | REFNIC_CTRL_RUN);
-	err = cref_wait(v, REFNIC_STAT_RUNNING, REFNIC_STAT_RUNNING);
+	err = cref_wait(v, REFNIC_STAT_RUNNING);
 	if (!err)
 		refnic_write(v->rdev, REFNIC_REG_VECTOR(0), 1);
 	return err;
@@ -135,71 +133,51 @@ static const struct ceth_datapath *cref_datapath(void *priv)
 	return &cref_dp;
 }
 
-static int cref_queue_alloc(struct cref *v, struct cref_queue *q, u16 index,
-			    u32 size, u32 desc, u32 cmpl)
+static void cref_ring_free(void *priv, void *ring)
 {
-	q->words = kvcalloc(size, sizeof(*q->words), GFP_KERNEL);
-	if (!q->words)
-		return -ENOMEM;
-	q->rdev = v->rdev;
-	q->vector = index + 1;
-	q->mask = size - 1;
-	q->cmpl_off = size * desc;
-	q->len = size * (desc + cmpl);
-	q->desc = dma_alloc_coherent(&v->rdev->dev, q->len, &q->dma,
-				     GFP_KERNEL);
-	if (!q->desc) {
-		kvfree(q->words);
-		return -ENOMEM;
-	}
-	q->cmpl = q->desc + q->cmpl_off;
-	return 0;
-}
+	struct cref_queue *q = ring;
 
-static void cref_queue_free(struct cref *v, struct cref_queue *q)
-{
-	dma_free_coherent(&v->rdev->dev, q->len, q->desc, q->dma);
+	if (q->desc)
+		dma_free_coherent(&q->rdev->dev, q->len, q->desc, q->dma);
 	kvfree(q->words);
 }
 
-static void cref_queue_init(struct cref_queue *q)
+static int cref_ring_alloc(void *priv, void *ring,
+			   const struct ceth_ring_conf *conf)
 {
+	u32 desc = conf->tx ? sizeof(struct refnic_tx_desc) :
+			      sizeof(struct refnic_rx_desc);
+	u32 cmpl = conf->tx ? sizeof(struct refnic_tx_cmpl) :
+			      sizeof(struct refnic_rx_cmpl);
+	struct cref_queue *q = ring;
+	struct cref *v = priv;
+
+	q->rdev = v->rdev;
+	q->conf = *conf;
+	q->vector = conf->idx + 1;
+	q->mask = conf->size - 1;
+	q->len = conf->size * (desc + cmpl);
+	q->words = kvcalloc(conf->size, sizeof(*q->words), GFP_KERNEL);
+	q->desc = dma_alloc_coherent(&v->rdev->dev, q->len, &q->dma,
+				     GFP_KERNEL);
+	if (!q->words || !q->desc) {
+		cref_ring_free(v, q);
+		return -ENOMEM;
+	}
+	q->cmpl = q->desc + conf->size * desc;
+	return 0;
+}
+
+static void cref_ring_init(void *priv, void *ring)
+{
+	struct cref_queue *q = ring;
+
 	memset(q->desc, 0, q->len);
 	q->tail = 0;
 	q->rung = 0;
 	q->next = 0;
 	WRITE_ONCE(q->doorbell, 0);
 }
-
-#define CREF_QUEUE_OPS(x, dir, OP, buf)					\
-static int cref_##x##_alloc(struct ceth_##x *q)				\
-{									\
-	return cref_queue_alloc(ceth_pair_priv(q->pair),		\
-				ceth_##x##_priv(q), q->idx, q->size,	\
-				sizeof(struct refnic_##dir##_desc),	\
-				sizeof(struct refnic_##dir##_cmpl));	\
-}									\
-static void cref_##x##_free(struct ceth_##x *q)				\
-{									\
-	cref_queue_free(ceth_pair_priv(q->pair), ceth_##x##_priv(q));	\
-}									\
-static void cref_##x##_init(struct ceth_##x *q)				\
-{									\
-	cref_queue_init(ceth_##x##_priv(q));				\
-}									\
-static int cref_##x##_start(struct ceth_##x *q)				\
-{									\
-	return cref_queue_create(ceth_pair_priv(q->pair),		\
-				 ceth_##x##_priv(q), q->idx, OP, buf);	\
-}									\
-static int cref_##x##_stop(struct ceth_##x *q)				\
-{									\
-	return cref_queue_destroy(ceth_pair_priv(q->pair),		\
-				  ceth_##x##_priv(q));			\
-}
-
-CREF_QUEUE_OPS(rxq, rx, REFNIC_OP_RXQ_CREATE, q->buf_len)
-CREF_QUEUE_OPS(txq, tx, REFNIC_OP_TXQ_CREATE, 0)
 
 static void cref_get_link(void *priv, struct ceth_link *link)
 {
@@ -235,27 +213,40 @@ static void cref_dump(void *priv, struct seq_file *s)
 		   v->aq_tail);
 }
 
+/* Vector 0: not about a queue */
+static void cref_event(void *priv)
+{
+	struct cref *v = priv;
+	u32 events = refnic_read(v->rdev, REFNIC_REG_EVENT);
+
+	if (events == REFNIC_GONE || !READ_ONCE(v->up))
+		return;
+	if (events & REFNIC_EV_LINK)
+		ceth_link_changed(v->cdev);
+	if (events & REFNIC_EV_STARVED)
+		ceth_rx_starved(v->cdev,
+				refnic_read(v->rdev, REFNIC_REG_STARVED));
+	if (events & REFNIC_EV_HEALTH)
+		ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
+	refnic_write(v->rdev, REFNIC_REG_VECTOR(0), 1);
+}
+
 static const struct ceth_ops cref_ops = {
 	.datapath	= cref_datapath,
 	.dev_init	= cref_dev_init,
 	.dev_run	= cref_dev_run,
 	.dev_reset	= cref_dev_reset,
+	.event		= cref_event,
 	.set_pairs	= cref_set_pairs,
-	.rxq_alloc	= cref_rxq_alloc,
-	.rxq_free	= cref_rxq_free,
-	.rxq_init	= cref_rxq_init,
-	.rxq_start	= cref_rxq_start,
-	.rxq_stop	= cref_rxq_stop,
-	.txq_alloc	= cref_txq_alloc,
-	.txq_free	= cref_txq_free,
-	.txq_init	= cref_txq_init,
-	.txq_start	= cref_txq_start,
-	.txq_stop	= cref_txq_stop,
+	.ring_alloc	= cref_ring_alloc,
+	.ring_free	= cref_ring_free,
+	.ring_init	= cref_ring_init,
+	.ring_start	= cref_ring_start,
+	.ring_stop	= cref_ring_stop,
 	.set_features	= cref_set_features,
 	.set_mac	= cref_set_mac,
 	.set_rx_mode	= cref_set_rx_mode,
-	.vlan_add	= cref_vlan_add,
-	.vlan_del	= cref_vlan_del,
+	.set_vlan	= cref_set_vlan,
 	.set_rss	= cref_set_rss,
 	.set_rule	= cref_set_rule,
 	.set_coalesce	= cref_set_coalesce,
@@ -266,27 +257,9 @@ static const struct ceth_ops cref_ops = {
 	.dump		= cref_dump,
 };
 
-/* Vector 0: not about a queue */
-static irqreturn_t cref_event_irq(int irq, void *data)
+static struct ceth_ring_limits cref_ring_limits(struct cref *v, u32 reg)
 {
-	struct cref *v = data;
-	u32 events = refnic_read(v->rdev, REFNIC_REG_EVENT);
-
-	if (events == REFNIC_GONE || !READ_ONCE(v->up))
-		return IRQ_HANDLED;
-	if (events & REFNIC_EV_LINK)
-		ceth_link_changed(v->cdev);
-	if (events & REFNIC_EV_STARVED)
-		ceth_rx_starved(v->cdev,
-				refnic_read(v->rdev, REFNIC_REG_STARVED));
-	if (events & REFNIC_EV_HEALTH)
-		ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
-	refnic_write(v->rdev, REFNIC_REG_VECTOR(0), 1);
-	return IRQ_HANDLED;
-}
-
-static struct ceth_ring_limits cref_ring_limits(u32 val)
-{
+	u32 val = refnic_read(v->rdev, reg);
 	u16 max = BIT(min(FIELD_GET(REFNIC_RING_MAX, val), 15U));
 	u16 min = BIT(min(FIELD_GET(REFNIC_RING_MIN, val), 15U));
 
@@ -313,21 +286,16 @@ static void cref_read_caps(struct cref *v)
 	}
 	caps->max_pairs = min(refnic_read(rdev, REFNIC_REG_PAIRS),
 			      rdev->n_irqs - 1);
-	val = refnic_read(rdev, REFNIC_REG_RX_RING);
-	caps->rx_ring = cref_ring_limits(val);
-	val = refnic_read(rdev, REFNIC_REG_TX_RING);
-	caps->tx_ring = cref_ring_limits(val);
+	caps->rx_ring = cref_ring_limits(v, REFNIC_REG_RX_RING);
+	caps->tx_ring = cref_ring_limits(v, REFNIC_REG_TX_RING);
 	caps->tx_max_segs = refnic_read(rdev, REFNIC_REG_TX_SEGS);
 	caps->tx_max_size = refnic_read(rdev, REFNIC_REG_TX_SIZE);
-	caps->min_mtu = ETH_MIN_MTU;
 	caps->max_mtu = min(refnic_read(rdev, REFNIC_REG_MTU), ETH_MAX_MTU);
-	caps->mtu = ETH_DATA_LEN;
 	val = refnic_read(rdev, REFNIC_REG_RSS);
 	caps->rss_key_len = FIELD_GET(REFNIC_RSS_KEY_LEN, val);
 	caps->rss_indir_len = FIELD_GET(REFNIC_RSS_INDIR_LEN, val);
-	caps->hash_types = refnic_read(rdev, REFNIC_REG_HASH) &
-			   (CETH_HASH_L4V4 | CETH_HASH_L4V6 |
-			    CETH_HASH_IPV4 | CETH_HASH_IPV6);
+	/* The core's numbers are the device's. */
+	caps->hash_types = refnic_read(rdev, REFNIC_REG_HASH);
 	caps->max_rules = refnic_read(rdev, REFNIC_REG_RULES);
 	caps->coal_max_usecs = refnic_read(rdev, REFNIC_REG_COAL_USECS);
 	caps->coal_max_frames = refnic_read(rdev, REFNIC_REG_COAL_FRAMES);
@@ -340,14 +308,14 @@ static void cref_read_caps(struct cref *v)
 		caps->mac[i] = val >> (i % 4) * 8;
 	}
 	caps->irqs = rdev->irqs + 1;
+	caps->event_irq = rdev->irqs[0];
 }
 
-/* Features that make no sense alone are left out. */
 static int cref_setup(struct cref *v)
 {
 	struct refnic_device *rdev = v->rdev;
-	u64 feat;
-	u32 val;
+	u32 val, i;
+	u64 caps;
 	int err;
 
 	if (refnic_read(rdev, REFNIC_REG_ID) != REFNIC_ID)
@@ -360,14 +328,10 @@ static int cref_setup(struct cref *v)
 	}
 	if (rdev->n_irqs < 2)
 		return -ENOSPC;
-	feat = refnic_read(rdev, REFNIC_REG_CAPS_LO) |
+	caps = refnic_read(rdev, REFNIC_REG_CAPS_LO) |
 	       (u64)refnic_read(rdev, REFNIC_REG_CAPS_HI) << 32;
-	feat &= CREF_FEATURES;
-	if (!(feat & REFNIC_F_TX_CSUM))
-		feat &= ~(REFNIC_F_TSO | REFNIC_F_USO);
-	if (!(feat & REFNIC_F_SCATTER))
-		feat &= ~REFNIC_F_HDR_SPLIT;
-	v->feat = feat;
+	for (i = 0; i < ARRAY_SIZE(cref_features); i++)
+		v->feat |= caps & cref_features[i].feat;
 	err = dma_set_mask_and_coherent(&rdev->dev, DMA_BIT_MASK(64));
 	if (err)
 		return err;
@@ -391,32 +355,16 @@ static int cref_probe(struct refnic_device *rdev)
 	if (err)
 		return err;
 	v->cdev = ceth_create(&rdev->dev, &v->caps, &cref_ops, v);
-	if (IS_ERR(v->cdev))
-		return PTR_ERR(v->cdev);
-	err = request_irq(rdev->irqs[0], cref_event_irq, 0,
-			  dev_name(&rdev->dev), v);
-	if (err)
-		goto err_destroy;
-	err = ceth_register(v->cdev);
-	if (!err)
-		return 0;
-
-	free_irq(rdev->irqs[0], v);
-err_destroy:
-	ceth_destroy(v->cdev);
-	return err;
+	return PTR_ERR_OR_ZERO(v->cdev) ?: ceth_register(v->cdev);
 }
 
 static void cref_remove(struct refnic_device *rdev)
 {
 	struct ceth_dev *cdev = dev_get_drvdata(&rdev->dev);
-	struct cref *v = ceth_priv(cdev);
 
-	if (cref_gone(v))
+	if (cref_gone(ceth_priv(cdev)))
 		ceth_device_gone(cdev);
 	ceth_unregister(cdev);
-	free_irq(rdev->irqs[0], v);
-	ceth_destroy(cdev);
 }
 
 static void cref_shutdown(struct refnic_device *rdev)
@@ -432,17 +380,7 @@ static struct refnic_driver cref_driver = {
 	.shutdown	= cref_shutdown,
 };
 
-static int __init cref_init(void)
-{
-	return refnic_driver_register(&cref_driver, THIS_MODULE);
-}
-module_init(cref_init);
-
-static void __exit cref_exit(void)
-{
-	refnic_driver_unregister(&cref_driver);
-}
-module_exit(cref_exit);
+module_refnic_driver(cref_driver);
 
 MODULE_DESCRIPTION("CETH driver for the reference NIC");
 MODULE_LICENSE("GPL");

@@ -17,69 +17,37 @@
 #define CREF_AQ_ORDER	4
 /* Data of a command: a table of addresses, or a key and a table of queues */
 #define CREF_DATA_LEN	4096
-#define CREF_KEY_ROOM	CETH_RSS_KEY_MAX
 
-/**
- * struct cref_queue - a queue, of either direction
- * @desc: descriptors
- * @cmpl: completions
- * @words: receive: what was said of each id's frame
- * @mask: size - 1
- * @tail: next descriptor to write, free running
- * @rung: transmit: descriptors that the device has been told of
- * @next: next completion, free running
- * @doorbell: register; 0: stopped
- * @rdev: the device
- * @vector: interrupt of the pair
- * @qid: number that the device has given to the queue
- * @dma: DMA address of @desc; completions follow
- * @len: bytes of both
- * @cmpl_off: where completions begin
- */
+/* A ring of either direction. Indexes run free. */
 struct cref_queue {
 	void *desc;
 	void *cmpl;
-	u64 *words;
-	u32 mask;
-	u32 tail;
-	u32 rung;
-	u32 doorbell;
+	u64 *words;		/* receive: what was said of each id's frame */
+	u32 mask;		/* size - 1 */
+	u32 tail;		/* next descriptor to write */
+	u32 rung;		/* what the device has been told of */
+	u32 doorbell;		/* register; 0: stopped */
 	struct refnic_device *rdev;
 	u16 vector;
-	u16 qid;
-	dma_addr_t dma;
-	u32 len;
-	u32 cmpl_off;
-	u32 next ____cacheline_aligned_in_smp;
+	u16 qid;		/* that the device has given to the queue */
+	dma_addr_t dma;		/* of desc; completions follow */
+	u32 len;		/* bytes of both */
+	struct ceth_ring_conf conf;
+	u32 next ____cacheline_aligned_in_smp;	/* next completion */
 };
 
-/**
- * struct cref - one device
- * @rdev: on its bus
- * @cdev: the core's side of it
- * @caps: what the core was told
- * @feat: features in use
- * @filters: addresses that the filter can hold
- * @up: the admin queue works
- * @broken: the device has stopped answering; only a reset helps
- * @aq: admin queue
- * @aq_dma: its DMA address
- * @aq_tail: next command
- * @data: data of a command
- * @data_dma: its DMA address
- */
 struct cref {
 	struct refnic_device *rdev;
 	struct ceth_dev *cdev;
 	struct ceth_caps caps;
-	u64 feat;
-	u32 filters;
-	bool up;
-	bool broken;
+	u64 feat;		/* features in use */
+	u32 filters;		/* addresses that the filter can hold */
+	bool up;		/* the admin queue works */
+	bool broken;		/* only a reset helps */
 	struct refnic_cmd *aq;
 	dma_addr_t aq_dma;
 	u32 aq_tail;
-	void *data;
+	void *data;		/* of a command */
 	dma_addr_t data_dma;
 };
 
@@ -88,20 +56,20 @@ static inline bool cref_gone(const struct cref *v)
 	return refnic_read(v->rdev, REFNIC_REG_ID) == REFNIC_GONE;
 }
 
+/* main.c */
+u32 cref_offloads(const struct cref *v, u32 features);
+
 /* admin.c */
 int cref_admin_alloc(struct cref *v);
-int cref_command(struct cref *v, struct refnic_cmd *cmd);
-int cref_queue_create(struct cref *v, struct cref_queue *q, u16 index, u16 op,
-		      u32 buf_len);
-int cref_queue_destroy(struct cref *v, struct cref_queue *q);
+int cref_ring_start(void *priv, void *ring);
+int cref_ring_stop(void *priv, void *ring);
 int cref_set_features(void *priv, u32 on, u32 changed);
 int cref_set_mac(void *priv, const u8 *mac);
 int cref_set_rx_mode(void *priv, const struct ceth_rx_mode *mode);
-int cref_vlan_add(void *priv, u16 vid);
-int cref_vlan_del(void *priv, u16 vid);
+int cref_set_vlan(void *priv, u16 vid, bool on);
 int cref_set_rss(void *priv, const struct ceth_rss *rss);
 int cref_set_rule(void *priv, u16 loc, const struct ceth_rule *rule);
-int cref_set_tx_rate(struct ceth_txq *txq, u32 mbps);
+int cref_set_tx_rate(void *priv, void *ring, u32 mbps);
 int cref_clock_set(void *priv, const struct ceth_clock *change);
 int cref_set_coalesce(void *priv, u16 pair, const struct ceth_coalesce *coal);
 

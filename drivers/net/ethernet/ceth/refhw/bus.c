@@ -66,19 +66,19 @@ static struct attribute *refnic_attrs[] = {
 ATTRIBUTE_GROUPS(refnic);
 
 /**
- * refnic_driver_register() - add a driver to the bus
+ * __refnic_driver_register() - add a driver to the bus
  * @drv: the driver
  * @owner: its module
  *
  * Return: 0 or a negative errno.
  */
-int refnic_driver_register(struct refnic_driver *drv, struct module *owner)
+int __refnic_driver_register(struct refnic_driver *drv, struct module *owner)
 {
 	drv->driver.bus = &refnic_bus;
 	drv->driver.owner = owner;
 	return driver_register(&drv->driver);
 }
-EXPORT_SYMBOL_GPL(refnic_driver_register);
+EXPORT_SYMBOL_GPL(__refnic_driver_register);
 
 /**
  * refnic_driver_unregister() - undo refnic_driver_register()

@@ -68,7 +68,12 @@ static inline void refnic_write(struct refnic_device *rdev, u32 reg, u32 val)
 	rdev->ops->write32(rdev, reg, val);
 }
 
-int refnic_driver_register(struct refnic_driver *drv, struct module *owner);
+int __refnic_driver_register(struct refnic_driver *drv, struct module *owner);
+#define refnic_driver_register(drv)	\
+	__refnic_driver_register(drv, THIS_MODULE)
 void refnic_driver_unregister(struct refnic_driver *drv);
+
+#define module_refnic_driver(drv)	\
+	module_driver(drv, refnic_driver_register, refnic_driver_unregister)
 
 #endif /* _REFNIC_BUS_H */

@@ -6,7 +6,6 @@
  * vfio-pci: the in-tree driver keeps all others.
  */
 #include <linux/etherdevice.h>
-#include <linux/interrupt.h>
 #include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
@@ -43,11 +42,7 @@ static int cvio_reset(struct cvio *v)
 
 static void cvio_dev_reset(void *priv)
 {
-	struct cvio *v = priv;
-
-	cvio_reset(v);
-	/* The handler that is running now is the last one. */
-	synchronize_irq(pci_irq_vector(v->pdev, 0));
+	cvio_reset(priv);
 }
 
 /* 3.1.1, up to what comes with the queues */
@@ -71,8 +66,8 @@ static int cvio_dev_init(void *priv)
 	for (i = 0; !err && i < v->caps.max_pairs * 2; i++)
 		vp_modern_queue_vector(&v->mdev, i, cvio_vector(v, i / 2));
 	if (!err && cvio_has(v, VIRTIO_NET_F_CTRL_VQ)) {
-		cvio_vq_init(&v->ctrl, 0);
-		err = cvio_vq_start(&v->ctrl, VIRTIO_MSI_NO_VECTOR);
+		cvio_ring_init(v, &v->ctrl);
+		err = cvio_ring_start(v, &v->ctrl);
 	}
 	if (err)
 		cvio_reset(v);
@@ -116,33 +111,6 @@ static const struct ceth_datapath *cvio_datapath(void *priv)
 
 	return v->packed ? &cvio_packed : &cvio_split;
 }
-
-#define CVIO_QUEUE_OPS(x, NUMBER, BUF_LEN)				\
-static int cvio_##x##_alloc(struct ceth_##x *q)				\
-{									\
-	return cvio_vq_alloc(ceth_pair_priv(q->pair),			\
-			     ceth_##x##_priv(q), NUMBER(q->idx), q->size); \
-}									\
-static void cvio_##x##_free(struct ceth_##x *q)				\
-{									\
-	cvio_vq_free(ceth_##x##_priv(q));				\
-}									\
-static void cvio_##x##_init(struct ceth_##x *q)				\
-{									\
-	cvio_vq_init(ceth_##x##_priv(q), BUF_LEN);			\
-}									\
-static int cvio_##x##_start(struct ceth_##x *q)				\
-{									\
-	return cvio_vq_start(ceth_##x##_priv(q),			\
-			     cvio_vector(ceth_pair_priv(q->pair), q->idx)); \
-}									\
-static int cvio_##x##_stop(struct ceth_##x *q)				\
-{									\
-	return cvio_vq_stop(ceth_##x##_priv(q));			\
-}
-
-CVIO_QUEUE_OPS(rxq, CVIO_RXQ, q->buf_len)
-CVIO_QUEUE_OPS(txq, CVIO_TXQ, 0)
 
 /* 5.1.6.5.6.4, 5.1.6.5.7.1: the two commands differ in the table, which has one
  * meaningless entry without steering. What the device cannot classify goes to
@@ -253,16 +221,11 @@ static int cvio_set_rx_mode(void *priv, const struct ceth_rx_mode *mode)
 	return err;
 }
 
-static int cvio_vlan_add(void *priv, u16 vid)
+static int cvio_set_vlan(void *priv, u16 vid, bool on)
 {
 	return cvio_ctrl16(priv, VIRTIO_NET_CTRL_VLAN,
-			   VIRTIO_NET_CTRL_VLAN_ADD, vid);
-}
-
-static int cvio_vlan_del(void *priv, u16 vid)
-{
-	return cvio_ctrl16(priv, VIRTIO_NET_CTRL_VLAN,
-			   VIRTIO_NET_CTRL_VLAN_DEL, vid);
+			   on ? VIRTIO_NET_CTRL_VLAN_ADD :
+				VIRTIO_NET_CTRL_VLAN_DEL, vid);
 }
 
 /* 5.1.6.5.10: of one virtqueue, or by @cmd of all in one direction */
@@ -301,49 +264,21 @@ static void cvio_announce_done(void *priv)
 		  VIRTIO_NET_CTRL_ANNOUNCE_ACK, NULL, 0);
 }
 
-static const struct ceth_ops cvio_ops = {
-	.datapath	= cvio_datapath,
-	.dev_init	= cvio_dev_init,
-	.dev_run	= cvio_dev_run,
-	.dev_reset	= cvio_dev_reset,
-	.set_pairs	= cvio_set_pairs,
-	.rxq_alloc	= cvio_rxq_alloc,
-	.rxq_free	= cvio_rxq_free,
-	.rxq_init	= cvio_rxq_init,
-	.rxq_start	= cvio_rxq_start,
-	.rxq_stop	= cvio_rxq_stop,
-	.txq_alloc	= cvio_txq_alloc,
-	.txq_free	= cvio_txq_free,
-	.txq_init	= cvio_txq_init,
-	.txq_start	= cvio_txq_start,
-	.txq_stop	= cvio_txq_stop,
-	.set_features	= cvio_set_features,
-	.set_mac	= cvio_set_mac,
-	.set_rx_mode	= cvio_set_rx_mode,
-	.vlan_add	= cvio_vlan_add,
-	.vlan_del	= cvio_vlan_del,
-	.set_rss	= cvio_set_rss,
-	.set_coalesce	= cvio_set_coalesce,
-	.get_link	= cvio_get_link,
-	.announce_done	= cvio_announce_done,
-	.dump		= cvio_dump,
-};
-
 /* Configuration change (4.1.5.4), or anything of pair 0 on a shared vector.
  * With MSI-X no register names the cause (4.1.4.5): look at all of them.
  */
-static irqreturn_t cvio_config_irq(int irq, void *data)
+static void cvio_event(void *priv)
 {
-	struct cvio *v = data;
+	struct cvio *v = priv;
 	u16 status;
 
 	if (!READ_ONCE(v->up) || READ_ONCE(v->broken))
-		return IRQ_HANDLED;
+		return;
 	/* Or the device has vanished; then the bus removes it soon. */
 	if (cvio_needs_reset(v)) {
 		WRITE_ONCE(v->broken, true);
 		ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
-		return IRQ_HANDLED;
+		return;
 	}
 	status = cvio_status(v);
 	if ((status ^ v->status) & VIRTIO_NET_S_LINK_UP)
@@ -352,8 +287,30 @@ static irqreturn_t cvio_config_irq(int irq, void *data)
 	if (cvio_has(v, VIRTIO_NET_F_GUEST_ANNOUNCE) &&
 	    (status & VIRTIO_NET_S_ANNOUNCE))
 		ceth_announce(v->cdev);
-	return IRQ_HANDLED;
 }
+
+static const struct ceth_ops cvio_ops = {
+	.datapath	= cvio_datapath,
+	.dev_init	= cvio_dev_init,
+	.dev_run	= cvio_dev_run,
+	.dev_reset	= cvio_dev_reset,
+	.event		= cvio_event,
+	.set_pairs	= cvio_set_pairs,
+	.ring_alloc	= cvio_ring_alloc,
+	.ring_free	= cvio_ring_free,
+	.ring_init	= cvio_ring_init,
+	.ring_start	= cvio_ring_start,
+	.ring_stop	= cvio_ring_stop,
+	.set_features	= cvio_set_features,
+	.set_mac	= cvio_set_mac,
+	.set_rx_mode	= cvio_set_rx_mode,
+	.set_vlan	= cvio_set_vlan,
+	.set_rss	= cvio_set_rss,
+	.set_coalesce	= cvio_set_coalesce,
+	.get_link	= cvio_get_link,
+	.announce_done	= cvio_announce_done,
+	.dump		= cvio_dump,
+};
 
 /* Features, memory, interrupts; the device is left reset. */
 static int cvio_setup(struct cvio *v)
@@ -401,23 +358,13 @@ static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto err_transport;
 
 	v->cdev = ceth_create(&pdev->dev, &v->caps, &cvio_ops, v);
-	if (IS_ERR(v->cdev)) {
-		err = PTR_ERR(v->cdev);
-		goto err_transport;
-	}
-	err = request_irq(pci_irq_vector(pdev, 0), cvio_config_irq, IRQF_SHARED,
-			  pci_name(pdev), v);
-	if (err)
-		goto err_destroy;
-	err = ceth_register(v->cdev);
+	err = PTR_ERR_OR_ZERO(v->cdev);
+	if (!err)
+		err = ceth_register(v->cdev);
 	if (!err)
 		return 0;
-
-	free_irq(pci_irq_vector(pdev, 0), v);
-err_destroy:
-	ceth_destroy(v->cdev);
 err_transport:
-	cvio_vq_free(&v->ctrl);
+	cvio_ring_free(v, &v->ctrl);
 	vp_modern_remove(&v->mdev);
 	return err;
 }
@@ -430,9 +377,7 @@ static void cvio_remove(struct pci_dev *pdev)
 	if (!pci_device_is_present(pdev))
 		ceth_device_gone(cdev);
 	ceth_unregister(cdev);
-	free_irq(pci_irq_vector(pdev, 0), v);
-	ceth_destroy(cdev);
-	cvio_vq_free(&v->ctrl);
+	cvio_ring_free(v, &v->ctrl);
 	vp_modern_remove(&v->mdev);
 }
 

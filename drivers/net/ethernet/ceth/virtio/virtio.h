@@ -51,6 +51,8 @@
  * @index: virtqueue number
  * @v: the device
  * @notify: doorbell; NULL: stopped
+ * @vector: MSI-X vector
+ * @buf_len: bytes of a receive buffer; 0: not a receive queue
  * @doorbell: where it is mapped
  * @mem: ring memory, coherent
  * @mem_dma: DMA address of @mem
@@ -86,6 +88,8 @@ struct cvio_vq {
 	struct cvio *v;
 	void __iomem *notify;
 
+	u16 vector;
+	u32 buf_len;
 	void __iomem *doorbell;
 	void *mem;
 	dma_addr_t mem_dma;
@@ -161,11 +165,11 @@ static inline u16 cvio_vector(const struct cvio *v, u16 pair)
 }
 
 /* vq.c: memory and transport of virtqueues, control virtqueue */
-int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size);
-void cvio_vq_free(struct cvio_vq *vq);
-void cvio_vq_init(struct cvio_vq *vq, u32 buf_len);
-int cvio_vq_start(struct cvio_vq *vq, u16 vector);
-int cvio_vq_stop(struct cvio_vq *vq);
+int cvio_ring_alloc(void *priv, void *ring, const struct ceth_ring_conf *conf);
+void cvio_ring_free(void *priv, void *ring);
+void cvio_ring_init(void *priv, void *ring);
+int cvio_ring_start(void *priv, void *ring);
+int cvio_ring_stop(void *priv, void *ring);
 void cvio_kick_others(const struct cvio_vq *vq);
 int cvio_ctrl_alloc(struct cvio *v);
 int cvio_ctrl(struct cvio *v, u8 class, u8 cmd, const void *data, u32 len);

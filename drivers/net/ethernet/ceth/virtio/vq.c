@@ -16,7 +16,7 @@
 /* Memory of a virtqueue of @size entries, a power of two. The device is not
  * touched.
  */
-int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
+static int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
 {
 	size_t driver, device;
 
@@ -64,9 +64,22 @@ int cvio_vq_alloc(struct cvio *v, struct cvio_vq *vq, u16 index, u16 size)
 	return 0;
 }
 
-/* Undo cvio_vq_alloc(); the virtqueue is stopped, or was never allocated. */
-void cvio_vq_free(struct cvio_vq *vq)
+int cvio_ring_alloc(void *priv, void *ring, const struct ceth_ring_conf *conf)
 {
+	struct cvio_vq *vq = ring;
+
+	vq->buf_len = conf->buf_len;
+	vq->vector = cvio_vector(priv, conf->idx);
+	return cvio_vq_alloc(priv, vq, conf->tx ? CVIO_TXQ(conf->idx) :
+						  CVIO_RXQ(conf->idx),
+			     conf->size);
+}
+
+/* The virtqueue is stopped, or was never allocated. */
+void cvio_ring_free(void *priv, void *ring)
+{
+	struct cvio_vq *vq = ring;
+
 	if (!vq->mem)
 		return;
 	/* Only doorbells outside of the common mapping have their own. */
@@ -77,17 +90,17 @@ void cvio_vq_free(struct cvio_vq *vq)
 	vq->mem = NULL;
 }
 
-/* Empty a stopped virtqueue, with interrupts off. Receive buffers have
- * @buf_len bytes; 0: not a receive queue.
- */
-void cvio_vq_init(struct cvio_vq *vq, u32 buf_len)
+/* Empty a stopped virtqueue, with interrupts off. */
+void cvio_ring_init(void *priv, void *ring)
 {
+	struct cvio_vq *vq = ring;
+
 	memset(vq->mem, 0, vq->mem_len);
 	vq->avail_idx = 0;
 	vq->flushed = 0;
 	vq->used_idx = 0;
-	vq->post = buf_len;
-	if (buf_len && vq->v->packed)
+	vq->post = vq->buf_len;
+	if (vq->post && vq->v->packed)
 		vq->post |= (u64)VRING_DESC_F_WRITE << 48;
 	if (vq->v->packed)
 		vq->driver_event->flags =
@@ -99,9 +112,9 @@ void cvio_vq_init(struct cvio_vq *vq, u32 buf_len)
 			__cpu_to_virtio16(true, VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-/* Give a virtqueue to the device, after cvio_vq_init(). */
-int cvio_vq_start(struct cvio_vq *vq, u16 vector)
+int cvio_ring_start(void *priv, void *ring)
 {
+	struct cvio_vq *vq = ring;
 	struct virtio_pci_modern_device *mdev = &vq->v->mdev;
 
 	/* 0: no such queue. After a reset the largest size is back (2.6.1). */
@@ -122,7 +135,7 @@ int cvio_vq_start(struct cvio_vq *vq, u16 vector)
 	vp_modern_queue_address(mdev, vq->index, vq->mem_dma, vq->driver_dma,
 				vq->device_dma);
 	/* The device may have run out of vectors (4.1.5.1.2.1). */
-	if (vp_modern_queue_vector(mdev, vq->index, vector) != vector)
+	if (vp_modern_queue_vector(mdev, vq->index, vq->vector) != vq->vector)
 		return -ENOSPC;
 	vp_modern_set_queue_enable(mdev, vq->index, true);
 	WRITE_ONCE(vq->notify, vq->doorbell);
@@ -158,9 +171,10 @@ static int cvio_vq_reset(struct cvio *v, struct cvio_vq *vq)
  * the device may go on using it: then only a reset of the whole device makes
  * its memory safe to free.
  */
-int cvio_vq_stop(struct cvio_vq *vq)
+int cvio_ring_stop(void *priv, void *ring)
 {
-	struct cvio *v = vq->v;
+	struct cvio_vq *vq = ring;
+	struct cvio *v = priv;
 	int err;
 
 	WRITE_ONCE(vq->notify, NULL);
@@ -226,6 +240,7 @@ int cvio_ctrl_alloc(struct cvio *v)
 	if (!buf)
 		return -ENOMEM;
 	v->ctrl_data = buf + sizeof(u64);
+	v->ctrl.vector = VIRTIO_MSI_NO_VECTOR;
 	return cvio_vq_alloc(v, &v->ctrl, index, rounddown_pow_of_two(size));
 }
 
