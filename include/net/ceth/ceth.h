@@ -20,7 +20,7 @@
  *
  * Life of a device
  *	probe:	ceth_create(), ceth_register()
- *	up:	dev_init, ring_init and ring_start for every queue, dev_run, then
+ *	up:	dev_reset, dev_init, ring_init and ring_start for every queue, dev_run, then
  *		each set_* callback once with the configuration in force
  *	one queue changes: ring_stop, ring_start on that queue while the others
  *		run (only with CETH_CAP_QUEUE_RESTART)
@@ -372,13 +372,8 @@ struct ceth_ring_conf {
  */
 struct ceth_ops {
 	/**
-	 * @datapath: fast path for this device; read once, at ceth_create().
-	 *	Not NULL.
-	 */
-	const struct ceth_datapath *(*datapath)(void *priv);
-	/**
-	 * @dev_init: bring a quiet device to the state in which queues can be
-	 *	started. Called with no queue started.
+	 * @dev_init: bring a device that was just reset to the state in which
+	 *	queues can be started
 	 */
 	int (*dev_init)(void *priv);
 	/**
@@ -396,13 +391,15 @@ struct ceth_ops {
 	/**
 	 * @dev_reset: stop everything at once. When it returns the device
 	 *	owns no buffer and raises no interrupt, whatever state it was
-	 *	in. May be called on a device that does not answer, or is gone.
-	 *	An @event that was running has ended before the core goes on.
+	 *	in, and even with an error. May be called on a device that does
+	 *	not answer, or is gone. An @event that was running has ended
+	 *	before the core goes on.
 	 */
-	void (*dev_reset)(void *priv);
+	int (*dev_reset)(void *priv);
 	/**
 	 * @set_pairs: use the first @n_pairs pairs from now on. All of them
-	 *	are started; those beyond are stopped after it returns.
+	 *	are started; those beyond are stopped after it returns. NULL:
+	 *	set_rss says it all.
 	 */
 	int (*set_pairs)(void *priv, u16 n_pairs);
 
@@ -519,7 +516,8 @@ enum ceth_fault {
 };
 
 struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
-			     const struct ceth_ops *ops, void *priv);
+			     const struct ceth_ops *ops,
+			     const struct ceth_datapath *dp, void *priv);
 int ceth_register(struct ceth_dev *cdev);
 void ceth_unregister(struct ceth_dev *cdev);
 void *ceth_priv(const struct ceth_dev *cdev);

@@ -26,11 +26,13 @@
  * @va: for the core: start of the buffer
  * @id: id that rx_post was called with, as the device reports it
  * @len: bytes the device says it wrote, prefix included
+ * @word: the backend's, from rx_next to rx_begin
  */
 struct ceth_rx_cmpl {
 	void *va;
 	u32 id;
 	u32 len;
+	u64 word;
 };
 
 /**

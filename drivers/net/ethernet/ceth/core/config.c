@@ -165,7 +165,7 @@ static int ceth_up(struct ceth_dev *cdev, struct ceth_set *set,
 
 	if (cdev->gone)
 		return -ENODEV;
-	err = ops->dev_init(cdev->priv);
+	err = ceth_dev_reset(cdev) ?: ops->dev_init(cdev->priv);
 	if (err)
 		goto err_reset;
 	for (; attached < n; attached++) {
@@ -343,7 +343,7 @@ static int ceth_set_used_pairs(struct ceth_dev *cdev, u16 n)
 {
 	int err;
 
-	err = cdev->ops->set_pairs(cdev->priv, n);
+	err = cdev->ops->set_pairs ? cdev->ops->set_pairs(cdev->priv, n) : 0;
 	if (err)
 		return err;
 	return ceth_rss_apply(cdev);

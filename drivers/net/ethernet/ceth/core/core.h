@@ -206,7 +206,7 @@ int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 		struct netlink_ext_ack *extack);
 int ceth_recover(struct ceth_dev *cdev);
 void ceth_retry(struct ceth_dev *cdev, int err);
-void ceth_dev_reset(struct ceth_dev *cdev);
+int ceth_dev_reset(struct ceth_dev *cdev);
 u32 ceth_frame_sz(const struct ceth_dev *cdev, u32 mtu, u32 wanted);
 
 /* netdev.c */

@@ -202,13 +202,15 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
  *	result
  * @caps: what the hardware can do; copied
  * @ops: slow path of the backend
+ * @dp: fast path for this device
  * @priv: passed to @ops
  *
  * Context: process, in the backend's probe.
  * Return: the device, or an ERR_PTR: -EINVAL when @caps contradict themselves.
  */
 struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
-			     const struct ceth_ops *ops, void *priv)
+			     const struct ceth_ops *ops,
+			     const struct ceth_datapath *dp, void *priv)
 {
 	struct net_device *netdev;
 	struct ceth_dev *cdev;
@@ -233,7 +235,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	cdev->caps = *caps;
 	ceth_caps_resolve(&cdev->caps);
 	dev_set_drvdata(dev, cdev);
-	cdev->dp = ops->datapath(priv);
+	cdev->dp = dp;
 	INIT_WORK(&cdev->fault_work, ceth_fault_work);
 	INIT_WORK(&cdev->link_work, ceth_link_work);
 	INIT_DELAYED_WORK(&cdev->retry_work, ceth_retry_work);
@@ -311,12 +313,16 @@ static irqreturn_t ceth_event_irq(int irq, void *data)
 /**
  * ceth_dev_reset() - have the device stop everything
  * @cdev: the device; under the configuration lock
+ *
+ * Return: 0, or a negative errno: it is quiet, but will not start again.
  */
-void ceth_dev_reset(struct ceth_dev *cdev)
+int ceth_dev_reset(struct ceth_dev *cdev)
 {
-	cdev->ops->dev_reset(cdev->priv);
+	int err = cdev->ops->dev_reset(cdev->priv);
+
 	/* The handler that is running now is the last one. */
 	synchronize_irq(cdev->caps.event_irq);
+	return err;
 }
 
 /**
@@ -332,6 +338,9 @@ int ceth_register(struct ceth_dev *cdev)
 	struct net_device *dev = cdev->netdev;
 	int err;
 
+	err = cdev->ops->dev_reset(cdev->priv);
+	if (err)
+		goto err_destroy;
 	/* Shared: a device short of vectors has one for this and pair 0. */
 	err = request_irq(cdev->caps.event_irq, ceth_event_irq, IRQF_SHARED,
 			  dev_name(cdev->dev), cdev);

@@ -58,12 +58,11 @@ static __always_inline bool cref_close(void *ring, struct ceth_cursor *cur)
 	return cur->idx == (u32)cur->bits;
 }
 
-/* The word is kept, by id and with the slot in its place. */
+/* The word is kept, with the slot in the place of the id. */
 static __always_inline bool cref_rx_next(void *ring, struct ceth_cursor *cur,
 					 struct ceth_rx_cmpl *c)
 {
 	const struct refnic_rx_cmpl *cmpl = cur->pos;
-	const struct cref_queue *q = ring;
 	u32 slot = cur->idx & cur->mask;
 	u64 word;
 
@@ -75,7 +74,7 @@ static __always_inline bool cref_rx_next(void *ring, struct ceth_cursor *cur,
 	cur->idx++;
 	c->id = (u16)word;
 	c->len = (u16)(word >> 16);
-	q->words[c->id & cur->mask] = (word & ~REFNIC_RXC_ID) | slot;
+	c->word = (word & ~REFNIC_RXC_ID) | slot;
 	return true;
 }
 
@@ -96,13 +95,11 @@ static __always_inline u32 cref_rx_begin(const void *ring,
 					 const void *prefix,
 					 struct ceth_rx_info *info)
 {
-	const struct cref_queue *q = ring;
-	u64 word = q->words[c->id];
-	u32 bufs = (u8)(word >> 32);
+	u32 bufs = (u8)(c->word >> 32);
 
-	info->w[0] = word;
+	info->w[0] = c->word;
 	if (unlikely(bufs != 1)) {
-		const struct refnic_rx_cmpl *rc = cref_rx_cmpl(q, word);
+		const struct refnic_rx_cmpl *rc = cref_rx_cmpl(ring, c->word);
 
 		info->w[1] = le64_to_cpu(READ_ONCE(rc->hash));
 		info->w[2] = le64_to_cpu(READ_ONCE(rc->time));

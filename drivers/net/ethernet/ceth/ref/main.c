@@ -5,7 +5,6 @@
 #include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
 
 #include "ref.h"
 
@@ -68,8 +67,9 @@ static int cref_wait(struct cref *v, u32 want)
 	return status & REFNIC_STAT_FAILED ? -EIO : err;
 }
 
-static int cref_reset(struct cref *v)
+static int cref_dev_reset(void *priv)
 {
+	struct cref *v = priv;
 	int err;
 
 	v->up = false;
@@ -84,19 +84,11 @@ static int cref_reset(struct cref *v)
 	return err;
 }
 
-static void cref_dev_reset(void *priv)
-{
-	cref_reset(priv);
-}
-
 static int cref_dev_init(void *priv)
 {
 	struct cref *v = priv;
 	int err;
 
-	err = cref_reset(v);
-	if (err)
-		return err;
 	refnic_write(v->rdev, REFNIC_REG_FEAT_LO, lower_32_bits(v->feat));
 	refnic_write(v->rdev, REFNIC_REG_FEAT_HI, upper_32_bits(v->feat));
 	refnic_write(v->rdev, REFNIC_REG_AQ_LO, lower_32_bits(v->aq_dma));
@@ -122,24 +114,11 @@ static int cref_dev_run(void *priv, u16 n_pairs)
 	return err;
 }
 
-/* The steering table says it all. */
-static int cref_set_pairs(void *priv, u16 n_pairs)
-{
-	return 0;
-}
-
-static const struct ceth_datapath *cref_datapath(void *priv)
-{
-	return &cref_dp;
-}
-
 static void cref_ring_free(void *priv, void *ring)
 {
 	struct cref_queue *q = ring;
 
-	if (q->desc)
-		dma_free_coherent(&q->rdev->dev, q->len, q->desc, q->dma);
-	kvfree(q->words);
+	dma_free_coherent(&q->rdev->dev, q->len, q->desc, q->dma);
 }
 
 static int cref_ring_alloc(void *priv, void *ring,
@@ -157,13 +136,10 @@ static int cref_ring_alloc(void *priv, void *ring,
 	q->vector = conf->idx + 1;
 	q->mask = conf->size - 1;
 	q->len = conf->size * (desc + cmpl);
-	q->words = kvcalloc(conf->size, sizeof(*q->words), GFP_KERNEL);
 	q->desc = dma_alloc_coherent(&v->rdev->dev, q->len, &q->dma,
 				     GFP_KERNEL);
-	if (!q->words || !q->desc) {
-		cref_ring_free(v, q);
+	if (!q->desc)
 		return -ENOMEM;
-	}
 	q->cmpl = q->desc + conf->size * desc;
 	return 0;
 }
@@ -232,12 +208,10 @@ static void cref_event(void *priv)
 }
 
 static const struct ceth_ops cref_ops = {
-	.datapath	= cref_datapath,
 	.dev_init	= cref_dev_init,
 	.dev_run	= cref_dev_run,
 	.dev_reset	= cref_dev_reset,
 	.event		= cref_event,
-	.set_pairs	= cref_set_pairs,
 	.ring_alloc	= cref_ring_alloc,
 	.ring_free	= cref_ring_free,
 	.ring_init	= cref_ring_init,
@@ -335,11 +309,8 @@ static int cref_setup(struct cref *v)
 	err = dma_set_mask_and_coherent(&rdev->dev, DMA_BIT_MASK(64));
 	if (err)
 		return err;
-	err = cref_admin_alloc(v);
-	if (err)
-		return err;
 	cref_read_caps(v);
-	return cref_reset(v);
+	return cref_admin_alloc(v);
 }
 
 static int cref_probe(struct refnic_device *rdev)
@@ -354,7 +325,7 @@ static int cref_probe(struct refnic_device *rdev)
 	err = cref_setup(v);
 	if (err)
 		return err;
-	v->cdev = ceth_create(&rdev->dev, &v->caps, &cref_ops, v);
+	v->cdev = ceth_create(&rdev->dev, &v->caps, &cref_ops, &cref_dp, v);
 	return PTR_ERR_OR_ZERO(v->cdev) ?: ceth_register(v->cdev);
 }
 

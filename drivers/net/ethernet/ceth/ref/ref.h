@@ -22,7 +22,6 @@
 struct cref_queue {
 	void *desc;
 	void *cmpl;
-	u64 *words;		/* receive: what was said of each id's frame */
 	u32 mask;		/* size - 1 */
 	u32 tail;		/* next descriptor to write */
 	u32 rung;		/* what the device has been told of */

@@ -18,8 +18,9 @@
 /* Reset the device, whatever state it is in (2.4). On return it accesses no
  * memory any more, even when there is an error.
  */
-static int cvio_reset(struct cvio *v)
+static int cvio_dev_reset(void *priv)
 {
+	struct cvio *v = priv;
 	u8 status;
 
 	v->up = false;
@@ -40,11 +41,6 @@ static int cvio_reset(struct cvio *v)
 	return -ETIMEDOUT;
 }
 
-static void cvio_dev_reset(void *priv)
-{
-	cvio_reset(priv);
-}
-
 /* 3.1.1, up to what comes with the queues */
 static int cvio_dev_init(void *priv)
 {
@@ -52,9 +48,6 @@ static int cvio_dev_init(void *priv)
 	int i, err;
 
 	pci_set_master(v->pdev);
-	err = cvio_reset(v);
-	if (err)
-		return err;
 	err = cvio_negotiate(v);
 	v->status = cvio_status(v);
 	if (!err && vp_modern_config_vector(&v->mdev, 0) != 0)
@@ -70,7 +63,7 @@ static int cvio_dev_init(void *priv)
 		err = cvio_ring_start(v, &v->ctrl);
 	}
 	if (err)
-		cvio_reset(v);
+		cvio_dev_reset(v);
 	return err;
 }
 
@@ -103,13 +96,6 @@ static int cvio_dev_run(void *priv, u16 n_pairs)
 	v->up = true;
 	vp_modern_set_status(&v->mdev, status | VIRTIO_CONFIG_S_DRIVER_OK);
 	return cvio_set_pairs(v, n_pairs);
-}
-
-static const struct ceth_datapath *cvio_datapath(void *priv)
-{
-	struct cvio *v = priv;
-
-	return v->packed ? &cvio_packed : &cvio_split;
 }
 
 /* 5.1.6.5.6.4, 5.1.6.5.7.1: the two commands differ in the table, which has one
@@ -290,7 +276,6 @@ static void cvio_event(void *priv)
 }
 
 static const struct ceth_ops cvio_ops = {
-	.datapath	= cvio_datapath,
 	.dev_init	= cvio_dev_init,
 	.dev_run	= cvio_dev_run,
 	.dev_reset	= cvio_dev_reset,
@@ -319,7 +304,7 @@ static int cvio_setup(struct cvio *v)
 
 	if (v->mdev.id.device != VIRTIO_ID_NET)
 		return -ENODEV;
-	err = cvio_reset(v);
+	err = cvio_dev_reset(v);
 	if (err)
 		return err;
 	err = cvio_negotiate(v);
@@ -327,7 +312,7 @@ static int cvio_setup(struct cvio *v)
 		err = cvio_read_caps(v);
 	if (!err)
 		err = cvio_ctrl_alloc(v);
-	cvio_reset(v);
+	cvio_dev_reset(v);
 	if (err)
 		return err;
 	v->n_vectors = ceth_pci_irqs(v->pdev, &v->caps);
@@ -357,7 +342,8 @@ static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto err_transport;
 
-	v->cdev = ceth_create(&pdev->dev, &v->caps, &cvio_ops, v);
+	v->cdev = ceth_create(&pdev->dev, &v->caps, &cvio_ops,
+			      v->packed ? &cvio_packed : &cvio_split, v);
 	err = PTR_ERR_OR_ZERO(v->cdev);
 	if (!err)
 		err = ceth_register(v->cdev);
