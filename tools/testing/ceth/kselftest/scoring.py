@@ -12,8 +12,11 @@ from pathlib import Path
 RESULT = re.compile(r"^(?P<not>not )?ok (?P<number>\d+)? ?-? ?(?P<name>.*?)"
                     r"(?:\s*#\s*(?P<kind>SKIP|XFAIL)\b:?\s*(?P<why>.*))?$")
 PLAN = re.compile(r"^1\.\.(?P<count>\d+)(?:\s*# SKIP:?\s*(?P<why>.*))?$")
-# netdevice.sh has a form of its own.
-OLD_RESULT = re.compile(r"^(?P<kind>PASS|FAIL|SKIP|XFAIL): (?:[a-z]+\d+: )?(?P<name>.*)$")
+# Programs from before TAP have forms of their own.
+OLD_RESULTS = (
+    re.compile(r"^(?P<kind>PASS|FAIL|SKIP|XFAIL): (?:[a-z]+\d+: )?(?P<name>.*)$"),
+    re.compile(r"^TEST: (?P<name>.*?)\s+\[\s*(?P<kind>OK|FAIL|SKIP|XFAIL)\s*\]$"),
+)
 # What says why, in order of preference
 REASONS = tuple(re.compile(r) for r in (
     r"Check failed|Expected exception|Waiting for condition",
@@ -83,10 +86,10 @@ class Score:
             self.count += 1
             result = "fail" if m["not"] else (m["kind"] or "pass").lower()
             return self._case(m["name"], result, m["why"] or "")
-        m = OLD_RESULT.match(line)
+        m = next(filter(None, (form.match(line) for form in OLD_RESULTS)), None)
         if m and self.planned is None:
             self.count += 1
-            return self._case(m["name"], m["kind"].lower(), "")
+            return self._case(m["name"], m["kind"].lower().replace("ok", "pass"), "")
         if line.strip():
             self.output = [*self.output[-200:], line]
         return None
@@ -120,11 +123,16 @@ class Expectation:
     reason: str
     used: bool = False
 
+    def fits(self, case: Case) -> bool:
+        """Whether it is about a case."""
+        return self.test == case.test and fnmatchcase(case.name, self.pattern)
+
 
 class Expected:
     """A table of results that are not passes, or that a table says may vary."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.lines: list[Expectation] = []
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         for number, line in enumerate(text.splitlines(), 1):
@@ -139,7 +147,7 @@ class Expected:
     def find(self, case: Case) -> Expectation | None:
         """The first line that is about a case."""
         for line in self.lines:
-            if line.test == case.test and fnmatchcase(case.name, line.pattern):
+            if line.fits(case):
                 line.used = True
                 return line
         return None
@@ -160,3 +168,25 @@ class Expected:
     def unused(self, tests: set[str]) -> list[Expectation]:
         """Lines about tests that were run, but about none of their cases."""
         return [line for line in self.lines if line.test in tests and not line.used]
+
+    def update(self, cases: list[Case]) -> None:
+        """Make the table that of these cases: of the lines about their tests,
+        those that are right stay, and every case that has none left gets one."""
+        tests = {c.test for c in cases}
+        first = {(c.test, c.name): self.find(c) for c in cases}
+        wrong = []
+        for line in self.lines:
+            mine = [c for c in cases if first[c.test, c.name] is line]
+            if line.test in tests and not (mine and all(
+                    c.result in line.result.split("|") for c in mine)):
+                wrong.append(line)
+        numbers = {line.where.rpartition(":")[2] for line in wrong}
+        old = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        text = "".join(f"{line}\n" for number, line in enumerate(old.splitlines(), 1)
+                       if str(number) not in numbers)
+        self.lines = [line for line in self.lines if line not in wrong]
+        new = [c for c in cases if c.result != "pass" and not self.find(c)]
+        if new:
+            text += "\n# New\n" + "".join(
+                f"{c.test:14} {c.name:28} {c.result:6} {c.why or '?'}\n" for c in new)
+        self.path.write_text(text, encoding="utf-8")
