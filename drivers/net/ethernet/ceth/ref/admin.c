@@ -154,7 +154,7 @@ int cref_set_vlan(void *priv, u16 vid, bool on)
 }
 
 /* Steering indexes are the numbers of the pairs. */
-int cref_set_rss(void *priv, const struct ceth_rss *rss)
+int cref_set_rss(void *priv, u16 ctx, const struct ceth_rss *rss)
 {
 	struct cref *v = priv;
 	u32 i, key = v->caps.rss_key_len, n = v->caps.rss_indir_len;
