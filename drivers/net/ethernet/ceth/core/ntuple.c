@@ -213,16 +213,51 @@ static int ceth_rule_put(struct ceth_dev *cdev, u32 loc,
 	return cdev->ops->set_rule(cdev->priv, loc, rule);
 }
 
+/* Where a rule goes if the user does not mind: to the place of the one that it
+ * replaces, since one of two alike would never count; or behind all that have
+ * been placed on purpose.
+ */
+static int ceth_rule_place(const struct ceth_dev *cdev,
+			   const struct ceth_rule *rule)
+{
+	const struct ceth_rule_slot *slot;
+	struct ceth_rule old;
+	int i, found = -ENOSPC;
+
+	for (i = 0; i < cdev->caps.max_rules; i++) {
+		slot = &cdev->rules[i];
+		if (!slot->used) {
+			found = i;
+			continue;
+		}
+		old = slot->rule;
+		old.rss = rule->rss;
+		old.ctx = rule->ctx;
+		old.queue = rule->queue;
+		if (!memcmp(&old, rule, sizeof(old)))
+			return i;
+	}
+	return found;
+}
+
 static int ceth_rule_insert(struct ceth_dev *cdev,
-			    const struct ethtool_rx_flow_spec *fs, u32 ctx)
+			    struct ethtool_rx_flow_spec *fs, u32 ctx)
 {
 	struct ceth_rule_slot *slot;
 	struct ceth_rule rule;
-	int err;
+	int err, loc;
 
 	err = ceth_rule_parse(cdev, &rule, fs, ctx);
 	if (err)
 		return err;
+	if (fs->location & RX_CLS_LOC_SPECIAL) {
+		if (fs->location != RX_CLS_LOC_ANY)
+			return -EOPNOTSUPP;
+		loc = ceth_rule_place(cdev, &rule);
+		if (loc < 0)
+			return loc;
+		fs->location = loc;
+	}
 	if (fs->location >= cdev->caps.max_rules)
 		return -EINVAL;
 	err = ceth_rule_put(cdev, fs->location, &rule);
@@ -292,7 +327,7 @@ int ceth_get_rules(struct net_device *dev, struct ethtool_rxnfc *nfc,
 	switch (nfc->cmd) {
 	case ETHTOOL_GRXCLSRLCNT:
 		nfc->rule_cnt = cdev->n_rules;
-		nfc->data = cdev->caps.max_rules;
+		nfc->data = cdev->caps.max_rules | RX_CLS_LOC_SPECIAL;
 		return 0;
 	case ETHTOOL_GRXCLSRULE:
 		i = nfc->fs.location;
