@@ -84,6 +84,8 @@ void ceth_rss_resize(struct ceth_rss *rss, bool user, u16 n_pairs,
 {
 	u32 i;
 
+	if (rss->n_pairs == n_pairs)
+		return;
 	rss->n_pairs = n_pairs;
 	for (i = 0; user && i < indir_len; i++)
 		if (rss->indir[i] >= n_pairs)

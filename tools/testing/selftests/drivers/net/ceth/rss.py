@@ -303,6 +303,7 @@ def test_survive(env: Env) -> None:
     contexts[3] = steering.set(3, [2, 3], new=True)
     steering.rule("udp4 dst-port 7003 context 3")
     packets[3] = [random_packet(steering.rng, 4, inet.UDP, dport=7003) for _ in range(16)]
+    env.dut.run("ethtool -G {} rx 512")
     env.dut.run("ip link set {} up")
     all_right("changed while down")
     for words in ("ethtool -G {} rx 256", "ethtool -G {} rx 1024"):
