@@ -68,6 +68,11 @@ struct seq_file;
  * @CETH_CAP_PHYS_ADDR: the device reads and writes physical memory by its
  *	address, whatever stands between bus and memory for others: what is
  *	sent needs no DMA mapping.
+ * @CETH_CAP_RSS_CTX: there are further contexts of receive steering, which
+ *	rules name (set_rss); needs CETH_CAP_RSS and CETH_CAP_NTUPLE.
+ * @CETH_CAP_RSS_SYM: the input of the hash can be made symmetric
+ *	(&ceth_caps.rss_xfrm), and parts of it left out
+ *	(&ceth_caps.hash_fields); needs CETH_CAP_RSS.
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -81,6 +86,8 @@ enum ceth_cap {
 	CETH_CAP_CLOCK			= BIT(8),
 	CETH_CAP_NTUPLE			= BIT(9),
 	CETH_CAP_PHYS_ADDR		= BIT(10),
+	CETH_CAP_RSS_CTX		= BIT(11),
+	CETH_CAP_RSS_SYM		= BIT(12),
 };
 
 /**
@@ -139,6 +146,34 @@ enum ceth_hash_type {
 	CETH_HASH_UDPV6			= BIT(5),
 };
 
+/**
+ * enum ceth_hash_field - of what a hash type includes, what can be left out
+ * @CETH_HASH_SADDR: source address
+ * @CETH_HASH_DADDR: destination address
+ * @CETH_HASH_SPORT: source port
+ * @CETH_HASH_DPORT: destination port
+ */
+enum ceth_hash_field {
+	CETH_HASH_SADDR			= BIT(0),
+	CETH_HASH_DADDR			= BIT(1),
+	CETH_HASH_SPORT			= BIT(2),
+	CETH_HASH_DPORT			= BIT(3),
+};
+
+/** Bits of a type in &ceth_rss.hash_without; the lowest type comes first. */
+#define CETH_HASH_FIELD_BITS	4
+
+/**
+ * enum ceth_rss_xfrm - what becomes of source and destination, both addresses
+ *	and both ports, before they are hashed
+ * @CETH_RSS_XOR: each is replaced by the exclusive or of the two
+ * @CETH_RSS_OR_XOR: the source by the or, the destination by the exclusive or
+ */
+enum ceth_rss_xfrm {
+	CETH_RSS_XOR			= BIT(0),
+	CETH_RSS_OR_XOR			= BIT(1),
+};
+
 #define CETH_HASH_L4V4	(CETH_HASH_TCPV4 | CETH_HASH_UDPV4)
 #define CETH_HASH_L4V6	(CETH_HASH_TCPV6 | CETH_HASH_UDPV6)
 
@@ -187,6 +222,10 @@ struct ceth_ring_limits {
  * @rss_key_len: bytes of the RSS key
  * @rss_indir_len: entries of the indirection table, a power of two
  * @hash_types: bits of &enum ceth_hash_type the device can compute
+ * @hash_fields: those of @hash_types of which fields can be left out; with
+ *	CETH_CAP_RSS_SYM
+ * @rss_xfrm: bits of &enum ceth_rss_xfrm; with CETH_CAP_RSS_SYM
+ * @max_rss_ctx: contexts of steering beside the first; with CETH_CAP_RSS_CTX
  * @max_rules: steering rules; with CETH_CAP_NTUPLE
  * @coalesce: bits of &enum ceth_coal_cap
  * @coal_max_usecs: longest interrupt delay
@@ -214,6 +253,9 @@ struct ceth_caps {
 	u16 rss_key_len;
 	u16 rss_indir_len;
 	u32 hash_types;
+	u32 hash_fields;
+	u8 rss_xfrm;
+	u16 max_rss_ctx;
 	u16 max_rules;
 	u32 coalesce;
 	u32 coal_max_usecs;
@@ -243,17 +285,22 @@ struct ceth_rx_mode {
 };
 
 /**
- * struct ceth_rss - receive steering
+ * struct ceth_rss - receive steering: a context of it
  * @key: Toeplitz key, &ceth_caps.rss_key_len bytes
  * @indir: queue of each entry, &ceth_caps.rss_indir_len entries, all below
  *	@n_pairs
  * @hash_types: bits of &enum ceth_hash_type to include
+ * @hash_without: of each type the bits of &enum ceth_hash_field that count as
+ *	zero; a type without all of its fields has no hash
+ * @xfrm: one of &enum ceth_rss_xfrm, or 0; @hash_without is symmetric then
  * @n_pairs: queue pairs in use
  */
 struct ceth_rss {
 	u8 key[CETH_RSS_KEY_MAX];
 	u16 indir[CETH_RSS_INDIR_MAX];
 	u32 hash_types;
+	u32 hash_without;
+	u8 xfrm;
 	u16 n_pairs;
 };
 
@@ -291,7 +338,10 @@ enum ceth_rule_field {
  * @dport: destination port
  * @dmac: destination MAC address
  * @vid: VLAN
- * @queue: where the frames go, or %CETH_RULE_DROP
+ * @rss: the table of context @ctx says where the frames go
+ * @ctx: of steering, 0: the first; with @rss
+ * @queue: where the frames go, or %CETH_RULE_DROP; with @rss it is added to
+ *	what the table says, which the device has a queue for
  */
 struct ceth_rule {
 	u32 fields;
@@ -303,6 +353,8 @@ struct ceth_rule {
 	__be16 dport;
 	u8 dmac[ETH_ALEN];
 	u16 vid;
+	bool rss;
+	u16 ctx;
 	u16 queue;
 };
 
@@ -447,8 +499,13 @@ struct ceth_ops {
 	int (*set_rx_mode)(void *priv, const struct ceth_rx_mode *mode);
 	/** @set_vlan: let frames of VLAN @vid through, or no longer */
 	int (*set_vlan)(void *priv, u16 vid, bool on);
-	/** @set_rss: hash key, types and indirection table, whole */
-	int (*set_rss)(void *priv, const struct ceth_rss *rss);
+	/**
+	 * @set_rss: hash key, types and indirection table, whole, of context
+	 *	@ctx; 0 is the first, which is always there. With
+	 *	CETH_CAP_RSS_CTX also of 1 to &ceth_caps.max_rss_ctx; NULL:
+	 *	there is none any more, and no rule names it.
+	 */
+	int (*set_rss)(void *priv, u16 ctx, const struct ceth_rss *rss);
 	/**
 	 * @set_rule: the rule of location @loc, below &ceth_caps.max_rules;
 	 *	NULL: none. Of all that match, the one with the lowest location

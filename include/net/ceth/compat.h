@@ -32,6 +32,8 @@
 #define CETH_HAVE_GET_RX_RING_COUNT		1
 #define CETH_HAVE_NET_DIM_BY_REF		1
 #define CETH_HAVE_RXFH_FIELDS			1
+#define CETH_HAVE_RXFH_PER_CTX_FIELDS		1
+#define CETH_HAVE_SUPPORTED_INPUT_XFRM		1
 #define CETH_HAVE_HRTIMER_SETUP			1
 #define CETH_HAVE_IRQCHIP_MOVE_DEFERRED		1
 #endif
@@ -204,7 +206,29 @@ struct ethtool_rxfh_fields {
 	u32 flow_type;
 	u32 rss_context;
 };
+
+static inline u32 ceth_rxnfc_context(const struct ethtool_rxnfc *nfc)
+{
+	return nfc->flow_type & FLOW_RSS ? nfc->rss_context : 0;
+}
 #endif
+
+/* A symmetric hash was of one kind (before 6.16), and its inputs were the same
+ * for all contexts, as far as the kernel knew (before 6.17).
+ */
+static inline void ceth_rxfh_caps_init(struct ethtool_ops *ops, u8 xfrm,
+				       bool contexts)
+{
+#ifdef CETH_HAVE_SUPPORTED_INPUT_XFRM
+	ops->supported_input_xfrm = xfrm;
+#else
+	ops->cap_rss_sym_xor_supported = !!(xfrm & RXH_XFRM_SYM_XOR);
+#endif
+	ops->rxfh_per_ctx_key = contexts;
+#ifdef CETH_HAVE_RXFH_PER_CTX_FIELDS
+	ops->rxfh_per_ctx_fields = contexts;
+#endif
+}
 
 #if defined(CETH_HAVE_GET_RX_RING_COUNT)
 #define CETH_RXFH_OPS(rings, get, set, rget, rset)			\
@@ -248,7 +272,10 @@ static void ceth_rxfh_ops_init(struct ethtool_ops *ops, bool fields,	\
 static int ceth_get_rxnfc(struct net_device *dev,			\
 			  struct ethtool_rxnfc *nfc, u32 *rules)	\
 {									\
-	struct ethtool_rxfh_fields f = { .flow_type = nfc->flow_type };	\
+	struct ethtool_rxfh_fields f = {				\
+		.flow_type	= nfc->flow_type & ~FLOW_RSS,		\
+		.rss_context	= ceth_rxnfc_context(nfc),		\
+	};								\
 	int err;							\
 									\
 	if (nfc->cmd == ETHTOOL_GRXRINGS) {				\
@@ -269,7 +296,8 @@ static int ceth_set_rxnfc(struct net_device *dev,			\
 			  struct ethtool_rxnfc *nfc)			\
 {									\
 	struct ethtool_rxfh_fields f = {				\
-		.flow_type	= nfc->flow_type,			\
+		.flow_type	= nfc->flow_type & ~FLOW_RSS,		\
+		.rss_context	= ceth_rxnfc_context(nfc),		\
 		.data		= nfc->data,				\
 	};								\
 									\

@@ -143,6 +143,11 @@ static void ceth_apply(struct ceth_dev *cdev)
 	if (err)
 		netdev_err(dev, "cannot restore receive steering: %pe\n",
 			   ERR_PTR(err));
+	/* Rules name contexts. */
+	err = ceth_rss_apply_ctx(cdev);
+	if (err)
+		netdev_err(dev, "cannot restore contexts of steering: %pe\n",
+			   ERR_PTR(err));
 	err = ceth_rules_apply(cdev);
 	if (err)
 		netdev_err(dev, "cannot restore steering rules: %pe\n",

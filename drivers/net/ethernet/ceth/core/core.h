@@ -80,6 +80,7 @@ struct ceth_health {
  * @xdp_prog: program, or NULL; the queues hold a copy of the pointer
  * @features: features in force, bits of &enum ceth_feature
  * @rss: receive steering in force
+ * @rss_ctx: further contexts, by number less one; NULL where there is none
  * @rss_user: the user has set the indirection table: it is kept when the
  *	number of queues changes
  * @rules: steering rules, max_rules of them, or NULL
@@ -123,6 +124,7 @@ struct ceth_dev {
 	struct bpf_prog *xdp_prog;
 	u32 features;
 	struct ceth_rss rss;
+	struct ceth_rss **rss_ctx;
 	bool rss_user;
 	struct ceth_rule_slot *rules;
 	u32 n_rules;
@@ -244,8 +246,14 @@ void ceth_stats_get(struct net_device *dev, struct ethtool_stats *stats,
 void ceth_ethtool_init(struct ceth_dev *cdev);
 void ceth_rss_ethtool_init(struct ceth_dev *cdev);
 void ceth_coalesce_ethtool_init(struct ceth_dev *cdev);
-void ceth_rss_default(struct ceth_dev *cdev);
+int ceth_rss_alloc(struct ceth_dev *cdev);
+void ceth_rss_free(struct ceth_dev *cdev);
+void ceth_rss_default(const struct ceth_dev *cdev, struct ceth_rss *rss);
 int ceth_rss_apply(struct ceth_dev *cdev);
+int ceth_rss_apply_ctx(struct ceth_dev *cdev);
+struct ceth_rss *ceth_rss_find(struct ceth_dev *cdev, u32 ctx);
+u32 ceth_rss_last(const struct ceth_dev *cdev, const struct ceth_rss *rss);
+u32 ceth_rss_needs(struct ceth_dev *cdev);
 void ceth_rss_resize(struct ceth_rss *rss, bool user, u16 n_pairs,
 		     u16 indir_len);
 int ceth_coalesce_apply(struct ceth_dev *cdev);
@@ -258,7 +266,8 @@ int ceth_get_rules(struct net_device *dev, struct ethtool_rxnfc *nfc,
 		   u32 *locs);
 int ceth_set_rules(struct net_device *dev, struct ethtool_rxnfc *nfc);
 int ceth_rules_apply(struct ceth_dev *cdev);
-bool ceth_rules_use(const struct ceth_dev *cdev, u16 from);
+bool ceth_rules_use(struct ceth_dev *cdev, u16 from);
+bool ceth_rules_name(const struct ceth_dev *cdev, u32 ctx, u32 *add);
 int ceth_rules_alloc(struct ceth_dev *cdev);
 
 /* devlink.c */

@@ -139,8 +139,17 @@ static void ceth_caps_resolve(struct ceth_caps *caps)
 		caps->features &= ~CETH_F_HW_GRO;
 	if (!(caps->caps & CETH_CAP_CLOCK))
 		caps->features &= ~CETH_F_RX_TIME;
+	if (!(caps->caps & CETH_CAP_RSS))
+		caps->caps &= ~(CETH_CAP_RSS_CTX | CETH_CAP_RSS_SYM);
+	if (!(caps->caps & CETH_CAP_NTUPLE))
+		caps->caps &= ~CETH_CAP_RSS_CTX;
 	caps->hash_types &= CETH_HASH_L4V4 | CETH_HASH_L4V6 | CETH_HASH_IPV4 |
 			    CETH_HASH_IPV6;
+	caps->hash_fields &= caps->hash_types;
+	if (!(caps->caps & CETH_CAP_RSS_SYM) || !caps->hash_types) {
+		caps->hash_fields = 0;
+		caps->rss_xfrm = 0;
+	}
 	if (!caps->min_mtu)
 		caps->min_mtu = ETH_MIN_MTU;
 	if (!caps->mtu)
@@ -174,6 +183,8 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	    (!ops->set_rss || !is_power_of_2(caps->rss_indir_len) ||
 	     caps->rss_indir_len > CETH_RSS_INDIR_MAX ||
 	     caps->rss_key_len > CETH_RSS_KEY_MAX))
+		return false;
+	if ((caps->caps & CETH_CAP_RSS_CTX) && !caps->max_rss_ctx)
 		return false;
 	if ((caps->caps & CETH_CAP_RX_MODE) && !ops->set_rx_mode)
 		return false;
@@ -267,11 +278,13 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 		eth_hw_addr_random(netdev);
 
 	err = ceth_rules_alloc(cdev);
+	if (!err)
+		err = ceth_rss_alloc(cdev);
 	if (err)
 		goto err_pairs;
 	ceth_netdev_ops_init(cdev);
 	ceth_ethtool_init(cdev);
-	ceth_rss_default(cdev);
+	ceth_rss_default(cdev, &cdev->rss);
 	ceth_xdp_features(cdev);
 	err = ceth_devlink_create(cdev);
 	if (err)
@@ -279,6 +292,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	return cdev;
 
 err_pairs:
+	ceth_rss_free(cdev);
 	kvfree(cdev->rules);
 	kvfree(cdev->pairs);
 err_wq:
@@ -294,6 +308,7 @@ static void ceth_destroy(struct ceth_dev *cdev)
 	/* Nothing queues work any more; a fault of the last moment may have. */
 	destroy_workqueue(cdev->wq);
 	ceth_devlink_destroy(cdev);
+	ceth_rss_free(cdev);
 	kvfree(cdev->rules);
 	kvfree(cdev->pairs);
 	free_netdev(cdev->netdev);

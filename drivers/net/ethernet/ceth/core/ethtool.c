@@ -179,7 +179,7 @@ static int ceth_channels_check(struct ceth_dev *cdev,
 			       const struct ethtool_channels *ch,
 			       struct netlink_ext_ack *extack)
 {
-	u32 n = ch->combined_count, i;
+	u32 n = ch->combined_count, last;
 
 	if (ch->rx_count || ch->tx_count || ch->other_count) {
 		NL_SET_ERR_MSG_MOD(extack,
@@ -195,11 +195,10 @@ static int ceth_channels_check(struct ceth_dev *cdev,
 		NL_SET_ERR_MSG_MOD(extack, "a rule steers to a queue that goes: ethtool -N");
 		return -EBUSY;
 	}
-	for (i = 0; cdev->rss_user && i < cdev->caps.rss_indir_len; i++) {
-		if (cdev->rss.indir[i] < n)
-			continue;
-		NL_SET_ERR_MSG_FMT_MOD(extack, "queue %u is in the table: ethtool -X default",
-				       cdev->rss.indir[i]);
+	last = ceth_rss_needs(cdev);
+	if (last >= n) {
+		NL_SET_ERR_MSG_FMT_MOD(extack, "queue %u is in a table: ethtool -X",
+				       last);
 		return -EBUSY;
 	}
 	return 0;

@@ -84,7 +84,8 @@ static int ceth_rule_ip(struct ceth_rule *rule,
 	const struct ethtool_usrip6_spec *m6 = &fs->m_u.usr_ip6_spec;
 	int err;
 
-	if ((fs->flow_type & ~(FLOW_EXT | FLOW_MAC_EXT)) == IPV6_USER_FLOW) {
+	if ((fs->flow_type & ~(FLOW_EXT | FLOW_MAC_EXT | FLOW_RSS)) ==
+	    IPV6_USER_FLOW) {
 		if (m6->l4_4_bytes || m6->tclass)
 			return -EOPNOTSUPP;
 		err = ceth_rule_v6(rule, fs, fs->h_u.usr_ip6_spec.l4_proto);
@@ -139,22 +140,45 @@ static int ceth_rule_ext(struct ceth_rule *rule,
 	return 0;
 }
 
-static int ceth_rule_parse(const struct ceth_dev *cdev, struct ceth_rule *rule,
-			   const struct ethtool_rx_flow_spec *fs)
+/* A queue, or what is added to the queues of a context's table */
+static int ceth_rule_target(struct ceth_dev *cdev, struct ceth_rule *rule,
+			    const struct ethtool_rx_flow_spec *fs, u32 ctx)
 {
 	u64 queue = ethtool_get_flow_spec_ring(fs->ring_cookie);
+	const struct ceth_rss *rss;
+	u64 last = queue;
+
+	rule->rss = fs->flow_type & FLOW_RSS;
+	if (rule->rss) {
+		if (!ceth_has(cdev, CETH_CAP_RSS_CTX))
+			return -EOPNOTSUPP;
+		rss = ceth_rss_find(cdev, ctx);
+		if (!rss || fs->ring_cookie == RX_CLS_FLOW_DISC)
+			return -EINVAL;
+		rule->ctx = ctx;
+		last += ceth_rss_last(cdev, rss);
+	}
+	if (fs->ring_cookie == RX_CLS_FLOW_DISC) {
+		rule->queue = CETH_RULE_DROP;
+		return 0;
+	}
+	if (ethtool_get_flow_spec_ring_vf(fs->ring_cookie) ||
+	    last >= cdev->cfg.n_pairs)
+		return -EINVAL;
+	rule->queue = queue;
+	return 0;
+}
+
+static int ceth_rule_parse(struct ceth_dev *cdev, struct ceth_rule *rule,
+			   const struct ethtool_rx_flow_spec *fs, u32 ctx)
+{
 	int err;
 
 	memset(rule, 0, sizeof(*rule));
-	if (fs->ring_cookie == RX_CLS_FLOW_DISC) {
-		rule->queue = CETH_RULE_DROP;
-	} else {
-		if (ethtool_get_flow_spec_ring_vf(fs->ring_cookie) ||
-		    queue >= cdev->cfg.n_pairs)
-			return -EINVAL;
-		rule->queue = queue;
-	}
-	switch (fs->flow_type & ~(FLOW_EXT | FLOW_MAC_EXT)) {
+	err = ceth_rule_target(cdev, rule, fs, ctx);
+	if (err)
+		return err;
+	switch (fs->flow_type & ~(FLOW_EXT | FLOW_MAC_EXT | FLOW_RSS)) {
 	case TCP_V4_FLOW:
 		err = ceth_rule_v4(rule, fs, IPPROTO_TCP);
 		break;
@@ -189,18 +213,54 @@ static int ceth_rule_put(struct ceth_dev *cdev, u32 loc,
 	return cdev->ops->set_rule(cdev->priv, loc, rule);
 }
 
+/* Where a rule goes if the user does not mind: to the place of the one that it
+ * replaces, since one of two alike would never count; or behind all that have
+ * been placed on purpose.
+ */
+static int ceth_rule_place(const struct ceth_dev *cdev,
+			   const struct ceth_rule *rule)
+{
+	const struct ceth_rule_slot *slot;
+	struct ceth_rule old;
+	int i, found = -ENOSPC;
+
+	for (i = 0; i < cdev->caps.max_rules; i++) {
+		slot = &cdev->rules[i];
+		if (!slot->used) {
+			found = i;
+			continue;
+		}
+		old = slot->rule;
+		old.rss = rule->rss;
+		old.ctx = rule->ctx;
+		old.queue = rule->queue;
+		if (!memcmp(&old, rule, sizeof(old)))
+			return i;
+	}
+	return found;
+}
+
 static int ceth_rule_insert(struct ceth_dev *cdev,
-			    const struct ethtool_rx_flow_spec *fs)
+			    struct ethtool_rx_flow_spec *fs, u32 ctx)
 {
 	struct ceth_rule_slot *slot;
 	struct ceth_rule rule;
-	int err;
+	int err, loc;
 
+	err = ceth_rule_parse(cdev, &rule, fs, ctx);
+	if (err)
+		return err;
+	if (fs->location & RX_CLS_LOC_SPECIAL) {
+		if (fs->location != RX_CLS_LOC_ANY)
+			return -EOPNOTSUPP;
+		loc = ceth_rule_place(cdev, &rule);
+		if (loc < 0)
+			return loc;
+		fs->location = loc;
+	}
 	if (fs->location >= cdev->caps.max_rules)
 		return -EINVAL;
-	err = ceth_rule_parse(cdev, &rule, fs);
-	if (!err)
-		err = ceth_rule_put(cdev, fs->location, &rule);
+	err = ceth_rule_put(cdev, fs->location, &rule);
 	if (err)
 		return err;
 	slot = &cdev->rules[fs->location];
@@ -240,7 +300,7 @@ int ceth_set_rules(struct net_device *dev, struct ethtool_rxnfc *nfc)
 		return -EOPNOTSUPP;
 	switch (nfc->cmd) {
 	case ETHTOOL_SRXCLSRLINS:
-		return ceth_rule_insert(cdev, &nfc->fs);
+		return ceth_rule_insert(cdev, &nfc->fs, nfc->rss_context);
 	case ETHTOOL_SRXCLSRLDEL:
 		return ceth_rule_delete(cdev, nfc->fs.location);
 	default:
@@ -267,13 +327,14 @@ int ceth_get_rules(struct net_device *dev, struct ethtool_rxnfc *nfc,
 	switch (nfc->cmd) {
 	case ETHTOOL_GRXCLSRLCNT:
 		nfc->rule_cnt = cdev->n_rules;
-		nfc->data = cdev->caps.max_rules;
+		nfc->data = cdev->caps.max_rules | RX_CLS_LOC_SPECIAL;
 		return 0;
 	case ETHTOOL_GRXCLSRULE:
 		i = nfc->fs.location;
 		if (i >= cdev->caps.max_rules || !cdev->rules[i].used)
 			return -ENOENT;
 		nfc->fs = cdev->rules[i].fs;
+		nfc->rss_context = cdev->rules[i].rule.ctx;
 		return 0;
 	case ETHTOOL_GRXCLSRLALL:
 		for (i = 0; i < cdev->caps.max_rules; i++) {
@@ -319,18 +380,49 @@ int ceth_rules_apply(struct ceth_dev *cdev)
  *
  * Return: one steers to a queue from @from on.
  */
-bool ceth_rules_use(const struct ceth_dev *cdev, u16 from)
+bool ceth_rules_use(struct ceth_dev *cdev, u16 from)
 {
-	u32 i;
+	const struct ceth_rule *rule;
+	u32 i, last;
 
 	for (i = 0; cdev->rules && i < cdev->caps.max_rules; i++) {
-		const struct ceth_rule_slot *slot = &cdev->rules[i];
-
-		if (slot->used && slot->rule.queue != CETH_RULE_DROP &&
-		    slot->rule.queue >= from)
+		rule = &cdev->rules[i].rule;
+		if (!cdev->rules[i].used || rule->queue == CETH_RULE_DROP)
+			continue;
+		last = rule->queue;
+		/* A table that is not the user's is made anew. */
+		if (rule->rss && (rule->ctx || cdev->rss_user))
+			last += ceth_rss_last(cdev,
+					      ceth_rss_find(cdev, rule->ctx));
+		if (last >= from)
 			return true;
 	}
 	return false;
+}
+
+/**
+ * ceth_rules_name() - is a context of steering in use?
+ * @cdev: the device
+ * @ctx: its number
+ * @add: the most that a rule adds to the queues of its table
+ *
+ * Return: a rule steers by it.
+ */
+bool ceth_rules_name(const struct ceth_dev *cdev, u32 ctx, u32 *add)
+{
+	bool found = false;
+	u32 i;
+
+	*add = 0;
+	for (i = 0; cdev->rules && i < cdev->caps.max_rules; i++) {
+		const struct ceth_rule *rule = &cdev->rules[i].rule;
+
+		if (!cdev->rules[i].used || !rule->rss || rule->ctx != ctx)
+			continue;
+		found = true;
+		*add = max_t(u32, *add, rule->queue);
+	}
+	return found;
 }
 
 /**

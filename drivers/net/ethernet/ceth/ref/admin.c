@@ -154,23 +154,27 @@ int cref_set_vlan(void *priv, u16 vid, bool on)
 }
 
 /* Steering indexes are the numbers of the pairs. */
-int cref_set_rss(void *priv, const struct ceth_rss *rss)
+int cref_set_rss(void *priv, u16 ctx, const struct ceth_rss *rss)
 {
+	struct refnic_cmd cmd = { .rss.ctx = cpu_to_le16(ctx) };
 	struct cref *v = priv;
 	u32 i, key = v->caps.rss_key_len, n = v->caps.rss_indir_len;
-	struct refnic_cmd cmd = {
-		.rss.key	= cpu_to_le64(v->data_dma + n * sizeof(__le16)),
-		.rss.indir	= cpu_to_le64(v->data_dma),
-		/* The core's numbers are the device's. */
-		.rss.hash_types	= cpu_to_le32(rss->hash_types),
-		.rss.key_len	= cpu_to_le16(key),
-		.rss.indir_len	= cpu_to_le16(n),
-	};
 	__le16 *indir = v->data;
 
+	if (!rss)
+		return cref_command(v, REFNIC_OP_RSS_REMOVE, &cmd);
 	for (i = 0; i < n; i++)
 		indir[i] = cpu_to_le16(rss->indir[i]);
 	memcpy(indir + n, rss->key, key);
+	cmd.rss.key = cpu_to_le64(v->data_dma + n * sizeof(__le16));
+	cmd.rss.indir = cpu_to_le64(v->data_dma);
+	/* The core's numbers are the device's. */
+	cmd.rss.hash_types = cpu_to_le32(rss->hash_types);
+	cmd.rss.without = cpu_to_le32(rss->hash_without);
+	cmd.rss.xfrm = rss->xfrm;
+	cmd.rss.other = indir[0];
+	cmd.rss.key_len = cpu_to_le16(key);
+	cmd.rss.indir_len = cpu_to_le16(n);
 	return cref_command(v, REFNIC_OP_RSS, &cmd);
 }
 
@@ -220,7 +224,9 @@ int cref_set_rule(void *priv, u16 loc, const struct ceth_rule *rule)
 	if (rule) {
 		/* The core's fields are the device's. */
 		c->fields = cpu_to_le16(rule->fields);
-		c->flags = REFNIC_RULE_ON | (rule->v6 ? REFNIC_RULE_V6 : 0);
+		c->flags = REFNIC_RULE_ON | (rule->v6 ? REFNIC_RULE_V6 : 0) |
+			   (rule->rss ? REFNIC_RULE_RSS : 0);
+		c->ctx = cpu_to_le16(rule->ctx);
 		c->proto = rule->proto;
 		c->index = cpu_to_le16(rule->queue);
 		memcpy(c->saddr, rule->saddr, sizeof(c->saddr));

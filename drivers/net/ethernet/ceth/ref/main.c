@@ -34,6 +34,8 @@ static const struct {
 	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_TX_VLAN },
 	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_RX_VLAN, 0, REFNIC_OFF_VLAN_STRIP },
 	{ REFNIC_F_RULES, CETH_CAP_NTUPLE },
+	{ REFNIC_F_RSS_CTX, CETH_CAP_RSS_CTX },
+	{ REFNIC_F_RSS_SYM, CETH_CAP_RSS_SYM },
 	{ REFNIC_F_TX_RATE, CETH_CAP_TX_RATE },
 	{ REFNIC_F_CLOCK, CETH_CAP_CLOCK, CETH_F_RX_TIME, 0,
 	  REFNIC_OFF_RX_TIME },
@@ -270,6 +272,9 @@ static void cref_read_caps(struct cref *v)
 	caps->rss_indir_len = FIELD_GET(REFNIC_RSS_INDIR_LEN, val);
 	/* The core's numbers are the device's. */
 	caps->hash_types = refnic_read(rdev, REFNIC_REG_HASH);
+	caps->hash_fields = caps->hash_types;
+	caps->rss_xfrm = CETH_RSS_XOR | CETH_RSS_OR_XOR;
+	caps->max_rss_ctx = refnic_read(rdev, REFNIC_REG_RSS_CTXS);
 	caps->max_rules = refnic_read(rdev, REFNIC_REG_RULES);
 	caps->coal_max_usecs = refnic_read(rdev, REFNIC_REG_COAL_USECS);
 	caps->coal_max_frames = refnic_read(rdev, REFNIC_REG_COAL_FRAMES);

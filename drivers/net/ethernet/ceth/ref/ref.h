@@ -66,7 +66,7 @@ int cref_set_features(void *priv, u32 on, u32 changed);
 int cref_set_mac(void *priv, const u8 *mac);
 int cref_set_rx_mode(void *priv, const struct ceth_rx_mode *mode);
 int cref_set_vlan(void *priv, u16 vid, bool on);
-int cref_set_rss(void *priv, const struct ceth_rss *rss);
+int cref_set_rss(void *priv, u16 ctx, const struct ceth_rss *rss);
 int cref_set_rule(void *priv, u16 loc, const struct ceth_rule *rule);
 int cref_set_tx_rate(void *priv, void *ring, u32 mbps);
 int cref_clock_set(void *priv, const struct ceth_clock *change);

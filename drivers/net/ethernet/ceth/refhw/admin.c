@@ -191,13 +191,63 @@ static enum refnic_code refhw_rx_mode(struct refhw *hw,
 	return REFNIC_OK;
 }
 
-static void refhw_rss_set(struct refhw *hw, struct refhw_rss *rss)
+static void refhw_rss_set(struct refhw *hw, u32 ctx, struct refhw_rss *rss)
 {
-	struct refhw_rss *old = rcu_dereference_protected(hw->rss, true);
+	struct refhw_rss *old = rcu_dereference_protected(hw->rss[ctx], true);
 
-	rcu_assign_pointer(hw->rss, rss);
+	if (!old && !rss)
+		return;
+	rcu_assign_pointer(hw->rss[ctx], rss);
 	synchronize_srcu(&refhw_srcu);
 	kvfree(old);
+}
+
+/* Does a rule name a context? */
+static bool refhw_rss_used(struct refhw *hw, u32 ctx)
+{
+	const struct refnic_cmd_rule *r;
+	u32 i;
+
+	for (i = 0; i < REFHW_RULES; i++) {
+		r = rcu_dereference_protected(hw->rules[i], true);
+		if (r && (r->flags & REFNIC_RULE_RSS) &&
+		    le16_to_cpu(r->ctx) == ctx)
+			return true;
+	}
+	return false;
+}
+
+static bool refhw_rss_ctx(const struct refhw *hw, u32 ctx)
+{
+	return !ctx || ((hw->feat & REFNIC_F_RSS_CTX) && ctx <= REFHW_RSS_CTXS);
+}
+
+static enum refnic_code refhw_rss_remove(struct refhw *hw, u32 ctx)
+{
+	if (!(hw->feat & REFNIC_F_RSS_CTX))
+		return REFNIC_ERR_OP;
+	if (!ctx || ctx > REFHW_RSS_CTXS)
+		return REFNIC_ERR_ARG;
+	if (refhw_rss_used(hw, ctx))
+		return REFNIC_ERR_STATE;
+	refhw_rss_set(hw, ctx, NULL);
+	return REFNIC_OK;
+}
+
+static bool refhw_rss_args(const struct refhw *hw,
+			   const struct refnic_cmd_rss *c)
+{
+	bool sym = hw->feat & REFNIC_F_RSS_SYM;
+
+	if (le16_to_cpu(c->key_len) != REFHW_KEY_LEN ||
+	    le16_to_cpu(c->indir_len) != REFHW_INDIR_LEN)
+		return false;
+	if (!refhw_rss_ctx(hw, le16_to_cpu(c->ctx)))
+		return false;
+	if (c->xfrm > REFNIC_XFRM_OR_XOR ||
+	    c->xfrm == (REFNIC_XFRM_XOR | REFNIC_XFRM_OR_XOR))
+		return false;
+	return sym || (!c->xfrm && !c->without);
 }
 
 static enum refnic_code refhw_rss(struct refhw *hw,
@@ -210,8 +260,7 @@ static enum refnic_code refhw_rss(struct refhw *hw,
 
 	if (!(hw->feat & REFNIC_F_RSS))
 		return REFNIC_ERR_OP;
-	if (le16_to_cpu(c->key_len) != REFHW_KEY_LEN ||
-	    le16_to_cpu(c->indir_len) != REFHW_INDIR_LEN)
+	if (!refhw_rss_args(hw, c))
 		return REFNIC_ERR_ARG;
 	key = refhw_dma(hw, le64_to_cpu(c->key), REFHW_KEY_LEN);
 	indir = refhw_dma(hw, le64_to_cpu(c->indir),
@@ -222,6 +271,8 @@ static enum refnic_code refhw_rss(struct refhw *hw,
 	if (!rss)
 		return REFNIC_ERR_MEMORY;
 	rss->types = le32_to_cpu(c->hash_types);
+	rss->without = le32_to_cpu(c->without);
+	rss->xfrm = c->xfrm;
 	rss->other = le16_to_cpu(c->other);
 	memcpy(rss->key, key, REFHW_KEY_LEN);
 	for (i = 0; i < REFHW_INDIR_LEN; i++) {
@@ -232,7 +283,7 @@ static enum refnic_code refhw_rss(struct refhw *hw,
 		}
 	}
 	refhw_rss_prepare(rss);
-	refhw_rss_set(hw, rss);
+	refhw_rss_set(hw, le16_to_cpu(c->ctx), rss);
 	return REFNIC_OK;
 }
 
@@ -309,6 +360,14 @@ static enum refnic_code refhw_rule_cmd(struct refhw *hw,
 	if (loc >= REFHW_RULES ||
 	    (index >= hw->rdev.n_irqs - 1 && index != REFNIC_RULE_DROP))
 		return REFNIC_ERR_ARG;
+	if (c->flags & REFNIC_RULE_RSS) {
+		u32 ctx = le16_to_cpu(c->ctx);
+
+		if (!(hw->feat & REFNIC_F_RSS_CTX) || !refhw_rss_ctx(hw, ctx) ||
+		    !rcu_access_pointer(hw->rss[ctx]) ||
+		    index == REFNIC_RULE_DROP)
+			return REFNIC_ERR_ARG;
+	}
 	if (c->flags & REFNIC_RULE_ON) {
 		rule = kmemdup(c, sizeof(*c), GFP_KERNEL);
 		if (!rule)
@@ -361,6 +420,8 @@ static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
 		return refhw_stats(hw, &c->stats);
 	case REFNIC_OP_RULE:
 		return refhw_rule_cmd(hw, &c->rule);
+	case REFNIC_OP_RSS_REMOVE:
+		return refhw_rss_remove(hw, le16_to_cpu(c->rss.ctx));
 	case REFNIC_OP_TX_RATE:
 		return refhw_tx_rate(hw, &c->rate);
 	case REFNIC_OP_CLOCK:
@@ -416,9 +477,10 @@ void refhw_forget(struct refhw *hw)
 	u32 i;
 
 	refhw_filter_set(hw, NULL);
-	refhw_rss_set(hw, NULL);
 	for (i = 0; i < REFHW_RULES; i++)
 		refhw_rule_set(hw, i, NULL);
+	for (i = 0; i < ARRAY_SIZE(hw->rss); i++)
+		refhw_rss_set(hw, i, NULL);
 	ether_addr_copy(hw->mac, hw->port->mac);
 	bitmap_zero(hw->vlans, VLAN_N_VID);
 	hw->offloads = 0;

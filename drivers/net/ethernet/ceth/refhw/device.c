@@ -134,6 +134,8 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return REFHW_FILTERS;
 	case REFNIC_REG_RULES:
 		return REFHW_RULES;
+	case REFNIC_REG_RSS_CTXS:
+		return REFHW_RSS_CTXS;
 	case REFNIC_REG_TIME_LO:
 	case REFNIC_REG_TIME_HI:
 		return refhw_time_reg(hw, reg == REFNIC_REG_TIME_HI);
@@ -322,9 +324,11 @@ static int refhw_thread(void *data)
 static void refhw_release(struct device *dev)
 {
 	struct refhw *hw = to_refhw(to_refnic_device(dev));
+	u32 i;
 
 	kvfree(rcu_access_pointer(hw->filter));
-	kvfree(rcu_access_pointer(hw->rss));
+	for (i = 0; i < ARRAY_SIZE(hw->rss); i++)
+		kvfree(rcu_access_pointer(hw->rss[i]));
 	if (hw->task)
 		put_task_struct(hw->task);
 	kvfree(hw);

@@ -41,6 +41,7 @@
 #define REFHW_INDIR_LEN		128
 #define REFHW_FILTERS		64
 #define REFHW_RULES		64
+#define REFHW_RSS_CTXS		32
 #define REFHW_SPEED		100000
 /* A doorbell for each; numbers are not used again soon. */
 #define REFHW_QIDS		1024
@@ -53,7 +54,8 @@
 			 REFNIC_F_USO | REFNIC_F_RSS | REFNIC_F_VLAN_FILTER | \
 			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
 			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
-			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES)
+			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES | \
+			 REFNIC_F_RSS_CTX | REFNIC_F_RSS_SYM)
 
 /**
  * struct refhw_iov - a piece of a frame
@@ -212,8 +214,10 @@ enum refhw_stat {
 };
 
 /**
- * struct refhw_rss - receive steering
+ * struct refhw_rss - receive steering, a context of it
  * @types: what is hashed
+ * @without: and what of it is not
+ * @xfrm: how source and destination are made one
  * @other: index for all else
  * @key: key
  * @indir: table
@@ -221,6 +225,8 @@ enum refhw_stat {
  */
 struct refhw_rss {
 	u32 types;
+	u32 without;
+	u8 xfrm;
 	u16 other;
 	u8 key[REFHW_KEY_LEN];
 	u16 indir[REFHW_INDIR_LEN];
@@ -279,7 +285,7 @@ struct refhw_clock {
  * @vlans: let through
  * @filter: receive filter; replaced as a whole
  * @rules: by location; each replaced as a whole
- * @rss: steering; replaced as a whole
+ * @rss: steering, by context; each replaced as a whole
  * @vecs: vectors
  * @domain: their interrupts
  * @fwnode: name of @domain
@@ -313,7 +319,7 @@ struct refhw {
 	DECLARE_BITMAP(vlans, VLAN_N_VID);
 	struct refhw_filter __rcu *filter;
 	struct refnic_cmd_rule __rcu *rules[REFHW_RULES];
-	struct refhw_rss __rcu *rss;
+	struct refhw_rss __rcu *rss[1 + REFHW_RSS_CTXS];
 	struct refhw_vec *vecs;
 	struct irq_domain *domain;
 	struct fwnode_handle *fwnode;
@@ -520,10 +526,8 @@ void refhw_frame_slice(struct refhw_frame *to, const struct refhw_frame *f,
 
 /* steer.c: filters and steering */
 bool refhw_filtered(struct refhw *hw, const struct refhw_frame *f);
-u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
-	       u64 *info);
-const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
-					 const struct refhw_frame *f);
+u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u64 *info,
+		u32 *hash);
 void refhw_rss_prepare(struct refhw_rss *rss);
 
 /* rx.c */

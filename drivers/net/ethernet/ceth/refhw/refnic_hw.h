@@ -37,6 +37,8 @@
 #define REFNIC_F_TX_RATE	BIT_ULL(10)
 #define REFNIC_F_CLOCK		BIT_ULL(11)
 #define REFNIC_F_RULES		BIT_ULL(12)
+#define REFNIC_F_RSS_CTX	BIT_ULL(13)
+#define REFNIC_F_RSS_SYM	BIT_ULL(14)
 
 /* Operation */
 #define REFNIC_REG_CONTROL	0x018
@@ -95,6 +97,7 @@ enum refnic_health {
 #define REFNIC_REG_MAC_HI	0x05c		/* bytes 4 and 5 */
 #define REFNIC_REG_FILTERS	0x060
 #define REFNIC_REG_RULES	0x070
+#define REFNIC_REG_RSS_CTXS	0x074
 #define REFNIC_REG_STARVED	0x064		/* steering index */
 
 /* Clock: reading the low word holds the high word for the next reading */
@@ -130,6 +133,7 @@ enum refnic_op {
 	REFNIC_OP_TX_RATE	= 11,
 	REFNIC_OP_CLOCK		= 12,
 	REFNIC_OP_RULE		= 13,
+	REFNIC_OP_RSS_REMOVE	= 14,
 };
 
 /* &refnic_cmd.status */
@@ -174,6 +178,15 @@ struct refnic_cmd_rss {
 	__le16 key_len;
 	__le16 indir_len;
 	__le16 other;			/* where frames without hash go */
+	__le16 ctx;			/* all that counts of RSS_REMOVE */
+	__le32 without;			/* four bits for each hash type */
+#define REFNIC_HASH_SADDR	BIT(0)
+#define REFNIC_HASH_DADDR	BIT(1)
+#define REFNIC_HASH_SPORT	BIT(2)
+#define REFNIC_HASH_DPORT	BIT(3)
+	u8 xfrm;
+#define REFNIC_XFRM_XOR		BIT(0)
+#define REFNIC_XFRM_OR_XOR	BIT(1)
 };
 
 struct refnic_cmd_coalesce {
@@ -215,8 +228,9 @@ struct refnic_cmd_rule {
 	u8 flags;
 #define REFNIC_RULE_ON		BIT(0)	/* there is a rule */
 #define REFNIC_RULE_V6		BIT(1)
+#define REFNIC_RULE_RSS		BIT(2)	/* by the table of ctx */
 	u8 proto;			/* 0: any */
-	__le16 index;
+	__le16 index;			/* RULE_RSS: added to the table's */
 #define REFNIC_RULE_DROP	0xffff
 	u8 saddr[16];
 	u8 daddr[16];
@@ -224,6 +238,7 @@ struct refnic_cmd_rule {
 	__be16 dport;
 	u8 dmac[6];
 	__le16 vid;
+	__le16 ctx;
 };
 
 struct refnic_cmd_stats {

@@ -180,10 +180,8 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
  */
 void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 {
-	u32 len = f->len, hash = 0, index = 0;
-	const struct refnic_cmd_rule *rule;
-	const struct refhw_rss *rss;
-	struct refhw_queue *q;
+	u32 len = f->len, hash = 0, index;
+	struct refhw_queue *q = NULL;
 	u64 info = 0;
 	bool done;
 	int sum;
@@ -201,21 +199,10 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 		refhw_count(hw, REFHW_RX_FILTERED, 1);
 		return;
 	}
-	rss = srcu_dereference(hw->rss, &refhw_srcu);
-	if (rss) {
-		hash = refhw_hash(rss, f, &info);
-		index = info & REFNIC_RXC_HASH ?
-			rss->indir[hash % REFHW_INDIR_LEN] : rss->other;
-		if (!(READ_ONCE(hw->offloads) & REFNIC_OFF_RX_HASH))
-			info = 0;
-	}
-	rule = hw->feat & REFNIC_F_RULES ? refhw_rule(hw, f) : NULL;
-	if (rule) {
-		index = le16_to_cpu(rule->index);
-		if (index == REFNIC_RULE_DROP) {
-			refhw_count(hw, REFHW_RX_FILTERED, 1);
-			return;
-		}
+	index = refhw_steer(hw, f, &info, &hash);
+	if (index == REFNIC_RULE_DROP) {
+		refhw_count(hw, REFHW_RX_FILTERED, 1);
+		return;
 	}
 	if (READ_ONCE(hw->offloads) & REFNIC_OFF_RX_CSUM) {
 		sum = refhw_frame_verify(f);
@@ -232,7 +219,8 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 	if (READ_ONCE(hw->offloads) & REFNIC_OFF_RX_TIME)
 		info |= REFNIC_RXC_TIME;
 
-	q = srcu_dereference(hw->rxqs[index], &refhw_srcu);
+	if (index < ARRAY_SIZE(hw->rxqs))
+		q = srcu_dereference(hw->rxqs[index], &refhw_srcu);
 	if (!q) {
 		refhw_count(hw, REFHW_RX_NO_QUEUE, 1);
 		return;

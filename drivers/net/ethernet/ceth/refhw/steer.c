@@ -115,8 +115,8 @@ static bool refhw_rule_match(const struct refnic_cmd_rule *r,
 }
 
 /* The rule for a frame: the first one that matches */
-const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
-					 const struct refhw_frame *f)
+static const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
+						const struct refhw_frame *f)
 {
 	const struct refnic_cmd_rule *r;
 	u32 i;
@@ -129,29 +129,63 @@ const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
 	return NULL;
 }
 
-static u32 refhw_toeplitz(const struct refhw_rss *rss, const u8 *in, u32 len,
-			  u32 at)
+static u32 refhw_toeplitz(const struct refhw_rss *rss, const u8 *in, u32 len)
 {
 	u32 hash = 0, i;
 
 	for (i = 0; i < len; i++)
-		hash ^= rss->hash[at + i][in[i]];
+		hash ^= rss->hash[i][in[i]];
 	return hash;
 }
 
-/**
- * refhw_hash() - hash of a frame
- * @rss: key and types
- * @f: frame, parsed
- * @info: what there is of it, for the completion
- *
- * Return: hash; 0 when there is none.
- */
-u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
-	       u64 *info)
+static void refhw_hash_pair(u8 *src, u8 *dst, u32 len, u8 xfrm)
 {
-	u32 l3 = f->v6 ? REFNIC_HASH_IPV6 : REFNIC_HASH_IPV4, l4 = 0, len, hash;
-	const u8 *addr;
+	u32 i;
+
+	for (i = 0; i < len; i++) {
+		u8 both = src[i] ^ dst[i];
+
+		src[i] = xfrm == REFNIC_XFRM_XOR ? both : src[i] | dst[i];
+		dst[i] = both;
+	}
+}
+
+/* The input of the hash with what was asked to be different about it: @in,
+ * with addresses of @len bytes. False: nothing of it is left.
+ */
+static bool refhw_hash_input(const struct refhw_rss *rss, u8 *in, u32 len,
+			     u32 without, bool l4)
+{
+	u32 all = REFNIC_HASH_SADDR | REFNIC_HASH_DADDR;
+
+	if (l4)
+		all |= REFNIC_HASH_SPORT | REFNIC_HASH_DPORT;
+	if (!(all & ~without))
+		return false;
+	if (without & REFNIC_HASH_SADDR)
+		memset(in, 0, len);
+	if (without & REFNIC_HASH_DADDR)
+		memset(in + len, 0, len);
+	if (without & REFNIC_HASH_SPORT)
+		memset(in + 2 * len, 0, sizeof(__be16));
+	if (without & REFNIC_HASH_DPORT)
+		memset(in + 2 * len + sizeof(__be16), 0, sizeof(__be16));
+	if (!rss->xfrm)
+		return true;
+	refhw_hash_pair(in, in + len, len, rss->xfrm);
+	if (l4)
+		refhw_hash_pair(in + 2 * len, in + 2 * len + sizeof(__be16),
+				sizeof(__be16), rss->xfrm);
+	return true;
+}
+
+/* Hash of a frame; what there is of it goes to @info, for the completion. */
+static u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
+		      u64 *info)
+{
+	u32 type = f->v6 ? REFNIC_HASH_IPV6 : REFNIC_HASH_IPV4, l4 = 0, len;
+	u32 ports = REFNIC_HASH_SPORT | REFNIC_HASH_DPORT, without;
+	u8 in[REFHW_HASH_INPUT] = {};
 
 	if (!f->l3)
 		return 0;
@@ -160,21 +194,64 @@ u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
 	else if (f->l4 && f->proto == IPPROTO_UDP)
 		l4 = f->v6 ? REFNIC_HASH_UDPV6 : REFNIC_HASH_UDPV4;
 	l4 &= rss->types;
-	if (!l4 && !(rss->types & l3))
+	if (l4)
+		type = l4;
+	else if (!(rss->types & type))
 		return 0;
 
 	if (f->v6) {
-		addr = f->hdr + f->l3 + offsetof(struct ipv6hdr, saddr);
-		len = 2 * sizeof(struct in6_addr);
+		len = sizeof(struct in6_addr);
+		memcpy(in, f->hdr + f->l3 + offsetof(struct ipv6hdr, saddr),
+		       2 * len);
 	} else {
-		addr = f->hdr + f->l3 + offsetof(struct iphdr, saddr);
-		len = 2 * sizeof(struct in_addr);
+		len = sizeof(struct in_addr);
+		memcpy(in, f->hdr + f->l3 + offsetof(struct iphdr, saddr),
+		       2 * len);
 	}
-	hash = refhw_toeplitz(rss, addr, len, 0);
+	if (l4)
+		memcpy(in + 2 * len, f->hdr + f->l4, 2 * sizeof(__be16));
+	without = rss->without >> (4 * __ffs(type));
+	if ((without || rss->xfrm) &&
+	    !refhw_hash_input(rss, in, len, without, l4))
+		return 0;
 	*info |= REFNIC_RXC_HASH;
-	if (l4) {
-		hash ^= refhw_toeplitz(rss, f->hdr + f->l4, 4, len);
+	if (l4 && (~without & ports))
 		*info |= REFNIC_RXC_HASH_L4;
+	return refhw_toeplitz(rss, in, 2 * len + (l4 ? 4 : 0));
+}
+
+/**
+ * refhw_steer() - where a frame goes
+ * @hw: the device
+ * @f: frame, parsed
+ * @info: what there is of the hash, for the completion
+ * @hash: hash
+ *
+ * Return: steering index, which need not be that of a queue; or
+ * REFNIC_RULE_DROP.
+ */
+u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u64 *info,
+		u32 *hash)
+{
+	const struct refnic_cmd_rule *rule = NULL;
+	const struct refhw_rss *rss;
+	u32 ctx = 0, index = 0;
+
+	if (hw->feat & REFNIC_F_RULES)
+		rule = refhw_rule(hw, f);
+	if (rule && (rule->flags & REFNIC_RULE_RSS))
+		ctx = le16_to_cpu(rule->ctx);
+	rss = srcu_dereference(hw->rss[ctx], &refhw_srcu);
+	if (rss) {
+		*hash = refhw_hash(rss, f, info);
+		index = *info & REFNIC_RXC_HASH ?
+			rss->indir[*hash % REFHW_INDIR_LEN] : rss->other;
+		if (!(READ_ONCE(hw->offloads) & REFNIC_OFF_RX_HASH))
+			*info = 0;
 	}
-	return hash;
+	if (!rule)
+		return index;
+	if (rule->flags & REFNIC_RULE_RSS)
+		return index + le16_to_cpu(rule->index);
+	return le16_to_cpu(rule->index);
 }

@@ -121,7 +121,7 @@ static int cvio_hash_config(struct cvio *v, u8 cmd, u32 types, const u8 *key,
 	return cvio_ctrl(v, VIRTIO_NET_CTRL_MQ, cmd, cfg, len);
 }
 
-static int cvio_set_rss(void *priv, const struct ceth_rss *rss)
+static int cvio_set_rss(void *priv, u16 ctx, const struct ceth_rss *rss)
 {
 	struct cvio *v = priv;
 

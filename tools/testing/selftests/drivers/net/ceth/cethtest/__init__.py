@@ -12,5 +12,6 @@
     pci     drivers, modules and unplugging of a device
     irq     interrupts of a device
     stats   counters of a device from all their sources
+    rxhash  hash and queue of packets, seen and computed
     bpf     programs and maps of xdp.bpf.c
 """
