@@ -33,6 +33,7 @@ static const struct {
 	{ REFNIC_F_HDR_SPLIT, 0, CETH_F_HDR_SPLIT, 0, REFNIC_OFF_HDR_SPLIT },
 	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_TX_VLAN },
 	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_RX_VLAN, 0, REFNIC_OFF_VLAN_STRIP },
+	{ REFNIC_F_GRO, 0, CETH_F_HW_GRO, 0, REFNIC_OFF_GRO },
 	{ REFNIC_F_RULES, CETH_CAP_NTUPLE },
 	{ REFNIC_F_TX_RATE, CETH_CAP_TX_RATE },
 	{ REFNIC_F_CLOCK, CETH_CAP_CLOCK, CETH_F_RX_TIME, 0,
@@ -271,6 +272,7 @@ static void cref_read_caps(struct cref *v)
 	/* The core's numbers are the device's. */
 	caps->hash_types = refnic_read(rdev, REFNIC_REG_HASH);
 	caps->max_rules = refnic_read(rdev, REFNIC_REG_RULES);
+	caps->gro_max_segs = refnic_read(rdev, REFNIC_REG_GRO_SEGS);
 	caps->coal_max_usecs = refnic_read(rdev, REFNIC_REG_COAL_USECS);
 	caps->coal_max_frames = refnic_read(rdev, REFNIC_REG_COAL_FRAMES);
 	v->filters = min(refnic_read(rdev, REFNIC_REG_FILTERS),
