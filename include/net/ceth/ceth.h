@@ -100,7 +100,8 @@ enum ceth_cap {
  * @CETH_F_TSO6: TCP segmentation over IPv6.
  * @CETH_F_TSO_ECN: TCP segmentation handles CWR (first segment only).
  * @CETH_F_USO: UDP segmentation, both IP versions.
- * @CETH_F_HW_GRO: received TCP segments may be coalesced.
+ * @CETH_F_HW_GRO: received TCP segments may be coalesced; needs
+ *	CETH_F_RX_CSUM and CETH_CAP_MULTI_BUF.
  * @CETH_F_RX_HASH: a flow hash comes with each packet.
  * @CETH_F_VLAN_FILTER: VLANs are let through one by one (set_vlan).
  * @CETH_F_RX_VLAN: the tag of received frames is taken off
@@ -227,6 +228,8 @@ struct ceth_ring_limits {
  * @rss_xfrm: bits of &enum ceth_rss_xfrm; with CETH_CAP_RSS_SYM
  * @max_rss_ctx: contexts of steering beside the first; with CETH_CAP_RSS_CTX
  * @max_rules: steering rules; with CETH_CAP_NTUPLE
+ * @gro_max_segs: most segments that the device coalesces (CETH_RX_GRO); 0: it
+ *	passes on what others have coalesced, at most
  * @coalesce: bits of &enum ceth_coal_cap
  * @coal_max_usecs: longest interrupt delay
  * @coal_max_frames: most frames an interrupt can be delayed by
@@ -257,6 +260,7 @@ struct ceth_caps {
 	u8 rss_xfrm;
 	u16 max_rss_ctx;
 	u16 max_rules;
+	u16 gro_max_segs;
 	u32 coalesce;
 	u32 coal_max_usecs;
 	u32 coal_max_frames;

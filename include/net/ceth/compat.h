@@ -128,6 +128,7 @@ static inline void ceth_xdp_frags_truesize(struct skb_shared_info *sinfo,
 #ifndef kzalloc_obj
 #define kzalloc_obj(obj)	kzalloc(sizeof(obj), GFP_KERNEL)
 #define kvzalloc_obj(obj)	kvzalloc(sizeof(obj), GFP_KERNEL)
+#define kvmalloc_obj(obj)	kvmalloc(sizeof(obj), GFP_KERNEL)
 #endif
 
 /* A page pool meets its NAPI instance when its queue starts, not when it is

@@ -71,9 +71,15 @@ struct ceth_rx_info {
  * @CETH_RX_CSUM_PARTIAL: the sender left the checksum to compute, from
  *	csum_start to csum_offset; the data never crossed a wire
  * @CETH_RX_HASH: hash and hash_l4 are valid
- * @CETH_RX_GSO: the frame is made of several segments of gso_size
+ * @CETH_RX_GSO: the frame was never cut into segments of gso_size; comes with
+ *	CETH_RX_CSUM_PARTIAL
  * @CETH_RX_VLAN: vlan_tci is valid, and not in the frame
  * @CETH_RX_TIME: time is valid
+ * @CETH_RX_GRO: the device has coalesced gso_segs TCP segments, all but the
+ *	last with gso_size bytes of data. Cut at these places, the frame gives
+ *	the segments that have come, with equal headers but for lengths,
+ *	checksums, sequence numbers and IPv4 identification; PSH is the last
+ *	one's. Comes with CETH_RX_CSUM_OK.
  */
 enum ceth_rx_flags {
 	CETH_RX_CSUM_OK		= BIT(0),
@@ -82,6 +88,7 @@ enum ceth_rx_flags {
 	CETH_RX_GSO		= BIT(3),
 	CETH_RX_VLAN		= BIT(4),
 	CETH_RX_TIME		= BIT(5),
+	CETH_RX_GRO		= BIT(6),
 };
 
 /**
@@ -94,9 +101,13 @@ enum ceth_rx_flags {
  * @csum_start: bytes from the start of the frame
  * @csum_offset: bytes from @csum_start
  * @gso_size: payload bytes of a segment
- * @gso_type: SKB_GSO_TCPV4, SKB_GSO_TCPV6 or SKB_GSO_UDP_L4
+ * @gso_segs: with CETH_RX_GRO: segments, two at least
+ * @same_id: with CETH_RX_GRO: all have the same IPv4 identification, and the
+ *	mark not to be fragmented; else it counts up
+ * @gso_type: with CETH_RX_GSO: SKB_GSO_TCPV4, SKB_GSO_TCPV6 or SKB_GSO_UDP_L4
  * @vlan_tci: tag
- * @time: of arrival, by the device's clock, ns
+ * @time: of arrival, by the device's clock, ns; with CETH_RX_GRO that of the
+ *	first segment, or later
  */
 struct ceth_rx_meta {
 	u32 flags;
@@ -106,6 +117,8 @@ struct ceth_rx_meta {
 	u16 csum_start;
 	u16 csum_offset;
 	u16 gso_size;
+	u16 gso_segs;
+	bool same_id;
 	u32 gso_type;
 	u16 vlan_tci;
 	u64 time;

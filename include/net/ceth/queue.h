@@ -55,7 +55,9 @@ struct ceth_rx_buf {
  * struct ceth_rx_stats - receive counters of one queue index
  *
  * Written by the poll loop only. A received frame adds one to @packets, or to
- * @drop_desc or @drop_len when it is none. One that is counted in @packets goes
+ * @drop_desc or @drop_len when it is none. One that the device has coalesced
+ * from segments (CETH_RX_GRO) counts as these in @packets, @bytes and
+ * @csum_unnecessary, once it goes to the stack. One that is counted in @packets goes
  * to the stack, or adds one to exactly one of the xdp counters, @drop_nomem and
  * @drop_xdp_frags. They belong to the index, not to the queue: they survive
  * every change of queues.
@@ -75,6 +77,10 @@ struct ceth_rx_stats {
 	u64 hw_gro_packets;
 	/** @hw_gro_bytes: of @hw_gro_packets */
 	u64 hw_gro_bytes;
+	/** @hw_gro_wire_packets: segments of CETH_RX_GRO */
+	u64 hw_gro_wire_packets;
+	/** @hw_gro_wire_bytes: of @hw_gro_wire_packets */
+	u64 hw_gro_wire_bytes;
 	/** @xdp_pass: to the stack */
 	u64 xdp_pass;
 	/** @xdp_drop: XDP_DROP */

@@ -19,6 +19,9 @@
 #include <linux/prefetch.h>
 #include <net/page_pool/helpers.h>
 
+/* What is no longer true once a program may have changed the frame */
+#define CETH_RX_NO_XDP	(CETH_RX_CSUM_PARTIAL | CETH_RX_GSO | CETH_RX_GRO)
+
 /**
  * struct ceth_rx_local - a poll's counters, added to the queue's at its end
  * @packets: see &struct ceth_rx_stats, as for all fields
@@ -323,7 +326,7 @@ ceth_rx_xdp_frame(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 		if (metalen)
 			skb_metadata_set(skb, metalen);
 		ops->rx_meta(rxq->priv, info, &meta);
-		meta.flags &= ~(CETH_RX_CSUM_PARTIAL | CETH_RX_GSO);
+		meta.flags &= ~CETH_RX_NO_XDP;
 		ceth_rx_deliver(rxq, skb, &meta);
 		return false;
 	default:
@@ -376,7 +379,7 @@ ceth_rx_multi(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 		return false;
 	ops->rx_meta(rxq->priv, &info, &meta);
 	if (p->prog)
-		meta.flags &= ~(CETH_RX_CSUM_PARTIAL | CETH_RX_GSO);
+		meta.flags &= ~CETH_RX_NO_XDP;
 	ceth_rx_deliver(rxq, skb, &meta);
 	return false;
 }

@@ -199,6 +199,10 @@ void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 void ceth_rx_frame_abort(struct ceth_rxq *rxq);
 void ceth_tx_abort(struct ceth_pair *pair, struct ceth_txq *txq, u32 id);
 
+/* gro.c */
+void ceth_rx_gso(struct ceth_rxq *rxq, struct sk_buff *skb,
+		 const struct ceth_rx_meta *meta);
+
 /* config.c: sequences of the above */
 int ceth_open(struct net_device *dev);
 int ceth_close(struct net_device *dev);

@@ -130,13 +130,15 @@ static void ceth_caps_resolve(struct ceth_caps *caps)
 
 	if (!(caps->caps & CETH_CAP_MULTI_BUF)) {
 		caps->max_mtu = min_t(u32, caps->max_mtu, room);
-		caps->features &= ~CETH_F_HDR_SPLIT;
+		caps->features &= ~(CETH_F_HDR_SPLIT | CETH_F_HW_GRO);
 	}
 	if (!(caps->features & CETH_F_TX_CSUM))
 		caps->features &= ~(CETH_F_TSO4 | CETH_F_TSO6 |
 				    CETH_F_TSO_ECN | CETH_F_USO);
 	if (!(caps->features & CETH_F_RX_CSUM))
 		caps->features &= ~CETH_F_HW_GRO;
+	if (!(caps->features & CETH_F_HW_GRO))
+		caps->gro_max_segs = 0;
 	if (!(caps->caps & CETH_CAP_CLOCK))
 		caps->features &= ~CETH_F_RX_TIME;
 	if (!(caps->caps & CETH_CAP_RSS))
@@ -193,6 +195,8 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	if ((caps->caps & CETH_CAP_LINK) && !ops->get_link)
 		return false;
 	if ((caps->features & CETH_F_VLAN_FILTER) && !ops->set_vlan)
+		return false;
+	if ((caps->features & CETH_F_HW_GRO) && !ops->set_features)
 		return false;
 	if (caps->coalesce && !ops->set_coalesce)
 		return false;

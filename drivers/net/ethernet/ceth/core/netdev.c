@@ -79,9 +79,18 @@ u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f)
 static netdev_features_t ceth_fix_features(struct net_device *dev,
 					   netdev_features_t f)
 {
+	const struct ceth_dev *cdev = netdev_priv(dev);
+
 	/* Coalesced packets have a checksum that only the device vouches for. */
 	if (!(f & NETIF_F_RXCSUM))
 		f &= ~NETIF_F_GRO_HW;
+	/* A program must see each frame as it was on the wire. What the user
+	 * wants comes back when the last one is detached.
+	 */
+	if ((f & NETIF_F_GRO_HW) && cdev->xdp_prog) {
+		netdev_warn_once(dev, "rx-gro-hw is off while there is an XDP program\n");
+		f &= ~NETIF_F_GRO_HW;
+	}
 	return f;
 }
 

@@ -186,17 +186,6 @@ void ceth_rx_deliver(struct ceth_rxq *rxq, struct sk_buff *skb,
 	} else {
 		st->csum_none++;
 	}
-	if (unlikely(flags & CETH_RX_GSO)) {
-		struct skb_shared_info *sinfo = skb_shinfo(skb);
-
-		sinfo->gso_size = meta->gso_size;
-		sinfo->gso_type = meta->gso_type | SKB_GSO_DODGY;
-		if (meta->gso_ecn)
-			sinfo->gso_type |= SKB_GSO_TCP_ECN;
-		sinfo->gso_segs = 0;
-		st->hw_gro_packets++;
-		st->hw_gro_bytes += skb->len;
-	}
 	u64_stats_update_end(&st->syncp);
 
 	if (unlikely(flags & CETH_RX_TIME))
@@ -206,6 +195,8 @@ void ceth_rx_deliver(struct ceth_rxq *rxq, struct sk_buff *skb,
 
 	skb_record_rx_queue(skb, rxq->idx);
 	skb->protocol = eth_type_trans(skb, dev);
+	if (unlikely(flags & (CETH_RX_GSO | CETH_RX_GRO)))
+		ceth_rx_gso(rxq, skb, meta);
 	napi_gro_receive(&rxq->pair->napi, skb);
 }
 EXPORT_SYMBOL_GPL(ceth_rx_deliver);

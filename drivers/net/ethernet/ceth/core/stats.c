@@ -8,7 +8,8 @@
  *
  *	ip -s link		is the sum over all pairs of
  *	rx_packets, rx_bytes	packets, bytes: all frames taken from the
- *				device, whatever became of them
+ *				device, whatever became of them; what it has
+ *				coalesced counts as its segments
  *	rx_errors		drop_desc + drop_len
  *	rx_length_errors	drop_len
  *	rx_dropped		drop_nomem + drop_xdp_frags + xdp_aborted +
@@ -23,7 +24,8 @@
  *				stop or reset before it was completed
  *
  *	Q rx	packets, bytes, alloc_fail, csum_unnecessary, csum_none,
- *		hw_gro_packets, hw_gro_bytes
+ *		hw_gro_packets, hw_gro_bytes, hw_gro_wire_packets,
+ *		hw_gro_wire_bytes (where the device coalesces by itself)
  *	Q tx	packets, bytes (as tx_packets, tx_bytes), csum_none,
  *		needs_csum (a packet left to segment counts as its segments),
  *		hw_gso_packets, hw_gso_bytes, hw_gso_wire_packets, stop, wake
@@ -154,12 +156,17 @@ static void ceth_qstats_rx_zero(const struct ceth_dev *cdev,
 		q->hw_gro_packets = 0;
 		q->hw_gro_bytes = 0;
 	}
+	if (cdev->caps.gro_max_segs) {
+		q->hw_gro_wire_packets = 0;
+		q->hw_gro_wire_bytes = 0;
+	}
 }
 
 static void ceth_qstats_rx_add(const struct ceth_pair *pair,
 			       struct netdev_queue_stats_rx *q)
 {
-	u32 features = pair->cdev->caps.features;
+	const struct ceth_caps *caps = &pair->cdev->caps;
+	u32 features = caps->features;
 	struct ceth_rx_stats s;
 
 	ceth_rx_stats_read(pair, &s);
@@ -173,6 +180,10 @@ static void ceth_qstats_rx_add(const struct ceth_pair *pair,
 	if (features & CETH_F_HW_GRO) {
 		q->hw_gro_packets += s.hw_gro_packets;
 		q->hw_gro_bytes += s.hw_gro_bytes;
+	}
+	if (caps->gro_max_segs) {
+		q->hw_gro_wire_packets += s.hw_gro_wire_packets;
+		q->hw_gro_wire_bytes += s.hw_gro_wire_bytes;
 	}
 }
 

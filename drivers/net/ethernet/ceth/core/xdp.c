@@ -127,6 +127,9 @@ static int ceth_xdp_setup(struct ceth_dev *cdev, struct bpf_prog *prog,
 	/* The program is freed after a grace period. */
 	if (old)
 		bpf_prog_put(old);
+	/* What it was in the way of is shown as off, and as on again. */
+	if (!prog != !old && cdev->netdev->reg_state == NETREG_REGISTERED)
+		netdev_update_features(cdev->netdev);
 	return 0;
 }
 

@@ -103,6 +103,7 @@ static __always_inline u32 cref_rx_begin(const void *ring,
 
 		info->w[1] = le64_to_cpu(READ_ONCE(rc->hash));
 		info->w[2] = le64_to_cpu(READ_ONCE(rc->time));
+		info->w[3] = le64_to_cpu(READ_ONCE(rc->gro));
 	}
 	return bufs;
 }
@@ -111,7 +112,7 @@ static __always_inline void cref_rx_meta(const void *ring,
 					 const struct ceth_rx_info *info,
 					 struct ceth_rx_meta *meta)
 {
-	u64 word = info->w[0], hash, time = 0;
+	u64 word = info->w[0], hash, time = 0, gro = 0;
 	const struct refnic_rx_cmpl *c;
 
 	if (likely((u8)(word >> 32) == 1)) {
@@ -119,9 +120,12 @@ static __always_inline void cref_rx_meta(const void *ring,
 		hash = le64_to_cpu(READ_ONCE(c->hash));
 		if (unlikely(word & REFNIC_RXC_TIME))
 			time = le64_to_cpu(READ_ONCE(c->time));
+		if (unlikely(word & REFNIC_RXC_GRO))
+			gro = le64_to_cpu(READ_ONCE(c->gro));
 	} else {
 		hash = info->w[1];
 		time = info->w[2];
+		gro = info->w[3];
 	}
 	meta->flags = 0;
 	if (word & REFNIC_RXC_CSUM_OK)
@@ -138,6 +142,12 @@ static __always_inline void cref_rx_meta(const void *ring,
 	if (unlikely(word & REFNIC_RXC_TIME)) {
 		meta->flags |= CETH_RX_TIME;
 		meta->time = time;
+	}
+	if (unlikely(word & REFNIC_RXC_GRO)) {
+		meta->flags |= CETH_RX_GRO;
+		meta->gso_size = gro;
+		meta->gso_segs = gro >> 16;
+		meta->same_id = word & REFNIC_RXC_GRO_SAME_ID;
 	}
 }
 

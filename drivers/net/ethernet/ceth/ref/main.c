@@ -33,6 +33,7 @@ static const struct {
 	{ REFNIC_F_HDR_SPLIT, 0, CETH_F_HDR_SPLIT, 0, REFNIC_OFF_HDR_SPLIT },
 	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_TX_VLAN },
 	{ REFNIC_F_VLAN_OFFLOAD, 0, CETH_F_RX_VLAN, 0, REFNIC_OFF_VLAN_STRIP },
+	{ REFNIC_F_GRO, 0, CETH_F_HW_GRO, 0, REFNIC_OFF_GRO },
 	{ REFNIC_F_RULES, CETH_CAP_NTUPLE },
 	{ REFNIC_F_RSS_CTX, CETH_CAP_RSS_CTX },
 	{ REFNIC_F_RSS_SYM, CETH_CAP_RSS_SYM },
@@ -276,6 +277,7 @@ static void cref_read_caps(struct cref *v)
 	caps->rss_xfrm = CETH_RSS_XOR | CETH_RSS_OR_XOR;
 	caps->max_rss_ctx = refnic_read(rdev, REFNIC_REG_RSS_CTXS);
 	caps->max_rules = refnic_read(rdev, REFNIC_REG_RULES);
+	caps->gro_max_segs = refnic_read(rdev, REFNIC_REG_GRO_SEGS);
 	caps->coal_max_usecs = refnic_read(rdev, REFNIC_REG_COAL_USECS);
 	caps->coal_max_frames = refnic_read(rdev, REFNIC_REG_COAL_FRAMES);
 	v->filters = min(refnic_read(rdev, REFNIC_REG_FILTERS),

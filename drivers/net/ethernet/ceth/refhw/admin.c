@@ -20,8 +20,10 @@ static void refhw_queue_free(struct refhw_queue *q)
 	kvfree_rcu(q, rcu);
 }
 
-/* On return the device does not touch the queue's memory any more. */
-static void refhw_queue_stop(struct refhw_queue *q)
+/* On return the device does not touch the queue's memory any more. With
+ * @flush, what has arrived is delivered first.
+ */
+static void refhw_queue_stop(struct refhw_queue *q, bool flush)
 {
 	struct refhw *hw = q->hw;
 
@@ -35,8 +37,11 @@ static void refhw_queue_stop(struct refhw_queue *q)
 		wake_up_all(&q->wait);
 		/* Who was putting a frame into it has finished. */
 		mutex_lock(&q->lock);
+		if (flush)
+			refhw_gro_flush(q);
 		mutex_unlock(&q->lock);
 		synchronize_srcu(&refhw_srcu);
+		refhw_gro_exit(q);
 	}
 	refhw_queue_free(q);
 }
@@ -56,7 +61,7 @@ void refhw_queues_stop(struct refhw *hw)
 	for (i = 0; i < REFHW_QIDS; i++) {
 		q = refhw_queue_at(hw, i);
 		if (q)
-			refhw_queue_stop(q);
+			refhw_queue_stop(q, false);
 	}
 }
 
@@ -128,6 +133,7 @@ static enum refnic_code refhw_queue_create(struct refhw *hw,
 	q->alive = true;
 	mutex_init(&q->lock);
 	init_waitqueue_head(&q->wait);
+	refhw_gro_init(q);
 	code = REFNIC_ERR_DMA;
 	if (!refhw_queue_memory(q, c))
 		goto err;
@@ -153,7 +159,7 @@ static enum refnic_code refhw_queue_destroy(struct refhw *hw, u16 qid)
 
 	if (!q)
 		return REFNIC_ERR_ARG;
-	refhw_queue_stop(q);
+	refhw_queue_stop(q, true);
 	return REFNIC_OK;
 }
 
@@ -390,6 +396,24 @@ static enum refnic_code refhw_tx_rate(struct refhw *hw,
 	return REFNIC_OK;
 }
 
+/* What has arrived under the old settings is delivered before the answer. */
+static enum refnic_code refhw_offloads(struct refhw *hw, u32 on)
+{
+	u32 off = hw->offloads & ~on, i;
+	struct refhw_queue *q;
+
+	WRITE_ONCE(hw->offloads, on);
+	for (i = 0; off && i < REFHW_MAX_PAIRS; i++) {
+		q = rcu_dereference_protected(hw->rxqs[i], true);
+		if (!q)
+			continue;
+		mutex_lock(&q->lock);
+		refhw_gro_flush(q);
+		mutex_unlock(&q->lock);
+	}
+	return REFNIC_OK;
+}
+
 static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
 {
 	switch (le16_to_cpu(c->op)) {
@@ -412,8 +436,7 @@ static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
 	case REFNIC_OP_RSS:
 		return refhw_rss(hw, &c->rss);
 	case REFNIC_OP_OFFLOADS:
-		WRITE_ONCE(hw->offloads, le32_to_cpu(c->offloads));
-		return REFNIC_OK;
+		return refhw_offloads(hw, le32_to_cpu(c->offloads));
 	case REFNIC_OP_COALESCE:
 		return refhw_coalesce(hw, &c->coalesce);
 	case REFNIC_OP_STATS:

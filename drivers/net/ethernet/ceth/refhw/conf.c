@@ -129,6 +129,12 @@ REFHW_NUMBER(mtu, mtu, REFHW_MTU)
 	return 0;
 }
 
+REFHW_NUMBER(gro_usecs, gro_usecs, REFHW_GRO_USECS_MAX)
+{
+	WRITE_ONCE(port->gro_usecs, val);
+	return 0;
+}
+
 REFHW_NUMBER(queues, pairs, REFHW_MAX_PAIRS)
 {
 	if (refhw_powered(port))
@@ -333,6 +339,7 @@ static struct configfs_attribute *refhw_attrs[] = {
 	&refhw_attr_peer,
 	&refhw_attr_cable,
 	&refhw_attr_mtu,
+	&refhw_attr_gro_usecs,
 	&refhw_attr_latency_ns,
 	&refhw_attr_rate_mbps,
 	&refhw_attr_loss_ppm,
@@ -382,6 +389,7 @@ static struct refhw_port *refhw_port_make(const char *name, u32 pairs)
 	port->pairs = clamp(pairs, 1U, (u32)REFHW_MAX_PAIRS);
 	port->caps = REFHW_CAPS;
 	port->mtu = REFHW_MTU;
+	port->gro_usecs = REFHW_GRO_USECS;
 	port->plugged = true;
 	port->gen.size = 60;
 	port->gen.flows = 16;
@@ -487,9 +495,12 @@ static int __init refhw_init(void)
 {
 	int err;
 
-	err = refhw_bus_register();
+	err = refhw_gro_start();
 	if (err)
 		return err;
+	err = refhw_bus_register();
+	if (err)
+		goto err_gro;
 	refhw_fault_init();
 	config_group_init(&refhw_subsys.su_group);
 	mutex_init(&refhw_subsys.su_mutex);
@@ -504,6 +515,8 @@ static int __init refhw_init(void)
 err_bus:
 	refhw_fault_exit();
 	refhw_bus_unregister();
+err_gro:
+	refhw_gro_end();
 	return err;
 }
 module_init(refhw_init);
@@ -515,6 +528,7 @@ static void __exit refhw_exit(void)
 	configfs_unregister_subsystem(&refhw_subsys);
 	refhw_fault_exit();
 	refhw_bus_unregister();
+	refhw_gro_end();
 	rcu_barrier();
 }
 module_exit(refhw_exit);

@@ -136,6 +136,8 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return REFHW_RULES;
 	case REFNIC_REG_RSS_CTXS:
 		return REFHW_RSS_CTXS;
+	case REFNIC_REG_GRO_SEGS:
+		return REFHW_GRO_SEGS;
 	case REFNIC_REG_TIME_LO:
 	case REFNIC_REG_TIME_HI:
 		return refhw_time_reg(hw, reg == REFNIC_REG_TIME_HI);

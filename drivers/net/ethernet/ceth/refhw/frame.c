@@ -152,6 +152,25 @@ static __wsum refhw_frame_sum(const struct refhw_frame *f, u32 off, u32 len)
 }
 
 /**
+ * refhw_frame_pseudo() - sum of the pseudo header
+ * @f: frame
+ * @len: bytes from the transport header on
+ *
+ * Return: sum, as it is put where the checksum goes.
+ */
+__sum16 refhw_frame_pseudo(const struct refhw_frame *f, u32 len)
+{
+	const void *l3 = f->hdr + f->l3;
+	const struct ipv6hdr *ip6 = l3;
+	const struct iphdr *ip = l3;
+
+	if (f->v6)
+		return ~csum_ipv6_magic(&ip6->saddr, &ip6->daddr, len, f->proto,
+					0);
+	return ~csum_tcpudp_magic(ip->saddr, ip->daddr, len, f->proto, 0);
+}
+
+/**
  * refhw_frame_csum() - complete a checksum
  * @f: frame
  * @start: first byte to sum; to the end of the frame

@@ -28,6 +28,7 @@
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "refnic_bus.h"
 #include "refnic_hw.h"
@@ -43,6 +44,15 @@
 #define REFHW_RULES		64
 #define REFHW_RSS_CTXS		32
 #define REFHW_SPEED		100000
+/* Most segments of a coalesced frame */
+#define REFHW_GRO_SEGS		128
+/* Flows of a queue that are coalesced at a time */
+#define REFHW_GRO_SLOTS		32
+/* How long a segment waits for the next one: at first, and at most */
+#define REFHW_GRO_USECS		200
+#define REFHW_GRO_USECS_MAX	1000000
+/* Most buffers of a received frame */
+#define REFHW_RX_BUFS		64
 /* A doorbell for each; numbers are not used again soon. */
 #define REFHW_QIDS		1024
 /* Longest input of the hash: two IPv6 addresses, two ports */
@@ -55,7 +65,7 @@
 			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
 			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
 			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES | \
-			 REFNIC_F_RSS_CTX | REFNIC_F_RSS_SYM)
+			 REFNIC_F_RSS_CTX | REFNIC_F_RSS_SYM | REFNIC_F_GRO)
 
 /**
  * struct refhw_iov - a piece of a frame
@@ -84,6 +94,9 @@ struct refhw_iov {
  * @tci: tag that the receiver has taken off, with @stripped
  * @stripped: see @tci
  * @v6: version of IP
+ * @wire: received: bytes on the wire, of all segments
+ * @segs: received: segments that it was made of, or 1
+ * @mss: received: bytes of data of each, with @segs
  */
 struct refhw_frame {
 	u8 hdr[REFNIC_HDR_MAX + VLAN_HLEN];
@@ -101,6 +114,9 @@ struct refhw_frame {
 	bool v6;
 	bool stripped;
 	u16 tci;
+	u32 wire;
+	u16 segs;
+	u16 mss;
 };
 
 /**
@@ -138,6 +154,22 @@ struct refhw_vec {
 };
 
 /**
+ * struct refhw_gro - segments that a receive queue holds back
+ * @held: by the time of the first segment, oldest first
+ * @free: slots not in use
+ * @slots: slots that there are
+ * @timer: for the oldest
+ * @work: of @timer, where it can wait
+ */
+struct refhw_gro {
+	struct list_head held;
+	struct list_head free;
+	u32 slots;
+	struct hrtimer timer;
+	struct work_struct work;
+};
+
+/**
  * struct refhw_queue - a queue that a driver has made
  * @hw: the device
  * @qid: its number
@@ -159,6 +191,8 @@ struct refhw_vec {
  * @wait: receive: for buffers
  * @starved: receive: without buffers since then; 0: not
  * @told: receive: the driver has been told of that
+ * @nowait: receive: frames do not wait for buffers
+ * @gro: receive: segments held back; under @lock
  * @extra: transmit: word 3 of the packet's first descriptor
  * @rate: transmit: Mbit/s, 0: no limit
  * @free: transmit: when the next frame may go, ns
@@ -188,6 +222,8 @@ struct refhw_queue {
 	wait_queue_head_t wait;
 	unsigned long starved;
 	bool told;
+	bool nowait;
+	struct refhw_gro gro;
 	u64 extra;
 	u32 rate;
 	u64 free;
@@ -430,6 +466,7 @@ struct refhw_faults {
  * @pairs: queue pairs that the device has
  * @caps: what it can do
  * @mtu: longest frame on the wire, without header
+ * @gro_usecs: how long a segment waits for the next one
  * @mac: permanent address
  * @plugged: the cable is
  * @boot: made by the module itself
@@ -447,6 +484,7 @@ struct refhw_port {
 	u32 pairs;
 	u64 caps;
 	u32 mtu;
+	u32 gro_usecs;
 	u8 mac[ETH_ALEN];
 	bool plugged;
 	bool boot;
@@ -516,6 +554,7 @@ void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c);
 /* frame.c: parsing, checksums, copying */
 void refhw_frame_parse(struct refhw_frame *f);
 void refhw_frame_copy(const struct refhw_frame *f, u32 off, u8 *to, u32 len);
+__sum16 refhw_frame_pseudo(const struct refhw_frame *f, u32 len);
 bool refhw_frame_csum(struct refhw_frame *f, u32 start, u32 offset);
 void refhw_frame_untag(struct refhw_frame *f);
 bool refhw_frame_tag(struct refhw_frame *f, u16 tci);
@@ -532,7 +571,18 @@ void refhw_rss_prepare(struct refhw_rss *rss);
 
 /* rx.c */
 void refhw_rx(struct refhw *hw, struct refhw_frame *f);
+void refhw_rx_deliver(struct refhw_queue *q, const struct refhw_frame *f,
+		      u64 info, u32 hash);
 void refhw_rx_doorbell(struct refhw_queue *q);
+
+/* gro.c: coalescing */
+int refhw_gro_start(void);
+void refhw_gro_end(void);
+void refhw_gro_init(struct refhw_queue *q);
+void refhw_gro_exit(struct refhw_queue *q);
+void refhw_gro_flush(struct refhw_queue *q);
+bool refhw_gro_take(struct refhw_queue *q, const struct refhw_frame *f,
+		    u64 info, u32 hash);
 
 /* tx.c */
 int refhw_tx_start(struct refhw_queue *q);

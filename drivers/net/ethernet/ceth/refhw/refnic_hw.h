@@ -39,6 +39,7 @@
 #define REFNIC_F_RULES		BIT_ULL(12)
 #define REFNIC_F_RSS_CTX	BIT_ULL(13)
 #define REFNIC_F_RSS_SYM	BIT_ULL(14)
+#define REFNIC_F_GRO		BIT_ULL(15)
 
 /* Operation */
 #define REFNIC_REG_CONTROL	0x018
@@ -111,6 +112,9 @@ enum refnic_health {
 #define  REFNIC_AQ_SIZE_MAX	6		/* a power of two */
 #define REFNIC_REG_AQ_TAIL	0x08c
 #define REFNIC_AQ_TIMEOUT_MS	2000
+
+/* Coalescing: most segments of a frame */
+#define REFNIC_REG_GRO_SEGS	0x0c0
 
 /* Interrupt vectors: 1 arms a vector, 0 disarms it */
 #define REFNIC_REG_VECTOR(n)	(0x4000 + (n) * 4)
@@ -267,6 +271,7 @@ struct refnic_cmd {
 #define REFNIC_OFF_HDR_SPLIT	BIT(3)
 #define REFNIC_OFF_VLAN_STRIP	BIT(4)
 #define REFNIC_OFF_RX_TIME	BIT(5)
+#define REFNIC_OFF_GRO		BIT(6)
 		struct refnic_cmd_coalesce coalesce;
 		struct refnic_cmd_rate rate;
 		struct refnic_cmd_clock clock;
@@ -303,7 +308,7 @@ struct refnic_rx_cmpl {
 	__le64 info;
 	__le64 hash;
 	__le64 time;
-	__le64 pad;
+	__le64 gro;			/* with REFNIC_RXC_GRO */
 };
 
 #define REFNIC_RXC_ID		GENMASK_ULL(15, 0)
@@ -314,9 +319,14 @@ struct refnic_rx_cmpl {
 #define REFNIC_RXC_HASH_L4	BIT_ULL(42)
 #define REFNIC_RXC_VLAN		BIT_ULL(43)
 #define REFNIC_RXC_TIME		BIT_ULL(44)
+#define REFNIC_RXC_GRO		BIT_ULL(45)
+#define REFNIC_RXC_GRO_SAME_ID	BIT_ULL(46)
 #define REFNIC_RXC_PHASE	BIT_ULL(63)
 
 #define REFNIC_RXC_TCI		GENMASK_ULL(47, 32)	/* of word 1 */
+
+#define REFNIC_RXG_SIZE		GENMASK_ULL(15, 0)	/* of word 3 */
+#define REFNIC_RXG_SEGS		GENMASK_ULL(31, 16)
 
 /* Transmit */
 struct refnic_tx_desc {

@@ -11,9 +11,6 @@
 
 #include "refhw.h"
 
-/* Most buffers of a frame */
-#define REFHW_RX_BUFS	64
-
 void refhw_rx_doorbell(struct refhw_queue *q)
 {
 	if (wq_has_sleeper(&q->wait))
@@ -43,6 +40,8 @@ static bool refhw_rx_wait(struct refhw_queue *q, u32 n)
 {
 	long left;
 
+	if (q->nowait)
+		return false;
 	if (!q->starved)
 		q->starved = jiffies ?: 1;
 	left = q->starved + REFHW_PAUSE - jiffies;
@@ -112,6 +111,9 @@ static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f
 				FIELD_PREP(REFNIC_RXC_TCI, f->tci));
 			if (info & REFNIC_RXC_TIME)
 				c->time = cpu_to_le64(refhw_time(q->hw));
+			if (info & REFNIC_RXC_GRO)
+				c->gro = cpu_to_le64(f->mss |
+					FIELD_PREP(REFNIC_RXG_SEGS, f->segs));
 		}
 		if (unlikely(READ_ONCE(q->hw->port->faults.on)) &&
 		    !refhw_rx_wrong(q, &word, !i))
@@ -136,7 +138,7 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 		first = min(f->len, q->buf_len);
 	n = 1 + DIV_ROUND_UP(f->len - first, q->buf_len);
 	if (n > REFHW_RX_BUFS || (n > 1 && !(hw->feat & REFNIC_F_SCATTER))) {
-		refhw_count(hw, REFHW_RX_LENGTH, 1);
+		refhw_count(hw, REFHW_RX_LENGTH, f->segs);
 		return false;
 	}
 	avail = refhw_rx_avail(q);
@@ -149,7 +151,7 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 	if (q->stuck)
 		refhw_rx_starved(q);
 	if (q->stuck || (avail < n && !refhw_rx_wait(q, n))) {
-		refhw_count(hw, REFHW_RX_NO_BUFFER, 1);
+		refhw_count(hw, REFHW_RX_NO_BUFFER, f->segs);
 		return false;
 	}
 	for (i = 0, off = 0; i < n; i++, off += len) {
@@ -172,6 +174,23 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 }
 
 /**
+ * refhw_rx_deliver() - put a frame into the driver's buffers, and say so
+ * @q: receive queue; locked
+ * @f: frame
+ * @info: flags of its completion
+ * @hash: of the completion, too
+ */
+void refhw_rx_deliver(struct refhw_queue *q, const struct refhw_frame *f,
+		      u64 info, u32 hash)
+{
+	if (!refhw_rx_put(q, f, info, hash))
+		return;
+	refhw_count(q->hw, REFHW_RX_FRAMES, f->segs);
+	refhw_count(q->hw, REFHW_RX_BYTES, f->wire);
+	refhw_vec_event(q->vec, false);
+}
+
+/**
  * refhw_rx() - a frame for a device
  * @hw: the device
  * @f: frame
@@ -180,18 +199,19 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
  */
 void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 {
-	u32 len = f->len, hash = 0, index;
+	u32 hash = 0, index = 0;
 	struct refhw_queue *q = NULL;
 	u64 info = 0;
-	bool done;
 	int sum;
 
 	/* Pairs with the release of refhw_control(). */
 	if (!(smp_load_acquire(&hw->status) & REFNIC_STAT_RUNNING))
 		return;
 	refhw_frame_parse(f);
-	if (len < ETH_HLEN ||
-	    len > READ_ONCE(hw->port->mtu) + ETH_HLEN + 2 * VLAN_HLEN) {
+	f->wire = f->len;
+	f->segs = 1;
+	if (f->len < ETH_HLEN ||
+	    f->len > READ_ONCE(hw->port->mtu) + ETH_HLEN + 2 * VLAN_HLEN) {
 		refhw_count(hw, REFHW_RX_LENGTH, 1);
 		return;
 	}
@@ -226,12 +246,8 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 		return;
 	}
 	mutex_lock(&q->lock);
-	done = READ_ONCE(q->alive) && !kthread_should_stop() &&
-	       refhw_rx_put(q, f, info, hash);
+	if (READ_ONCE(q->alive) && !kthread_should_stop() &&
+	    !refhw_gro_take(q, f, info, hash))
+		refhw_rx_deliver(q, f, info, hash);
 	mutex_unlock(&q->lock);
-	if (!done)
-		return;
-	refhw_count(hw, REFHW_RX_FRAMES, 1);
-	refhw_count(hw, REFHW_RX_BYTES, len);
-	refhw_vec_event(q->vec, false);
 }

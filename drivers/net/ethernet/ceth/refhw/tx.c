@@ -11,8 +11,6 @@
 #include <linux/sched/task.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
-#include <net/checksum.h>
-#include <net/ip6_checksum.h>
 
 #include "refhw.h"
 
@@ -46,18 +44,6 @@ static void refhw_tso_ip(struct refhw_frame *s, u32 i, u32 len)
 	ip->check = ip_fast_csum(ip, ip->ihl);
 }
 
-static __sum16 refhw_tso_pseudo(const struct refhw_frame *s, u32 len)
-{
-	const void *l3 = s->hdr + s->l3;
-	const struct ipv6hdr *ip6 = l3;
-	const struct iphdr *ip = l3;
-
-	if (s->v6)
-		return ~csum_ipv6_magic(&ip6->saddr, &ip6->daddr, len, s->proto,
-					0);
-	return ~csum_tcpudp_magic(ip->saddr, ip->daddr, len, s->proto, 0);
-}
-
 /* Headers of segment @i, which begins @off bytes into the payload. */
 static void refhw_tso_headers(struct refhw_frame *s, const struct refhw_tso *t,
 			      u32 i, u32 off)
@@ -69,7 +55,7 @@ static void refhw_tso_headers(struct refhw_frame *s, const struct refhw_tso *t,
 		struct udphdr *uh = (void *)s->hdr + s->l4;
 
 		uh->len = htons(len);
-		uh->check = refhw_tso_pseudo(s, len);
+		uh->check = refhw_frame_pseudo(s, len);
 		refhw_frame_csum(s, s->l4, offsetof(struct udphdr, check));
 	} else {
 		struct tcphdr *th = (void *)s->hdr + s->l4;
@@ -81,7 +67,7 @@ static void refhw_tso_headers(struct refhw_frame *s, const struct refhw_tso *t,
 			th->fin = 0;
 			th->psh = 0;
 		}
-		th->check = refhw_tso_pseudo(s, len);
+		th->check = refhw_frame_pseudo(s, len);
 		refhw_frame_csum(s, s->l4, offsetof(struct tcphdr, check));
 	}
 	s->csum_done = true;

@@ -47,6 +47,7 @@ QSTATS = {8: "rx_packets", 9: "rx_bytes", 10: "tx_packets", 11: "tx_bytes",
           12: "rx_alloc_fail", 13: "rx_hw_drops", 14: "rx_hw_drop_overruns",
           15: "rx_csum_complete", 16: "rx_csum_unnecessary", 17: "rx_csum_none",
           18: "rx_csum_bad", 19: "rx_hw_gro_packets", 20: "rx_hw_gro_bytes",
+          21: "rx_hw_gro_wire_packets", 22: "rx_hw_gro_wire_bytes",
           24: "tx_hw_drops", 26: "tx_csum_none", 27: "tx_needs_csum",
           28: "tx_hw_gso_packets", 29: "tx_hw_gso_bytes", 30: "tx_hw_gso_wire_packets",
           31: "tx_hw_gso_wire_bytes", 33: "tx_stop", 34: "tx_wake"}
