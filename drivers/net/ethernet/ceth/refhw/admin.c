@@ -314,21 +314,6 @@ static enum refnic_code refhw_coalesce(struct refhw *hw,
 	return REFNIC_OK;
 }
 
-static enum refnic_code refhw_stats(struct refhw *hw,
-				    const struct refnic_cmd_stats *c)
-{
-	u32 n = min_t(u32, le32_to_cpu(c->len) / sizeof(__le64), REFHW_STATS);
-	__le64 *to;
-	u32 i;
-
-	to = refhw_dma(hw, le64_to_cpu(c->addr), n * sizeof(*to));
-	if (!to)
-		return REFNIC_ERR_DMA;
-	for (i = 0; i < n; i++)
-		to[i] = cpu_to_le64(atomic64_read(&hw->stats[i]));
-	return REFNIC_OK;
-}
-
 static enum refnic_code refhw_vlan(struct refhw *hw, u16 vid, bool on)
 {
 	if (!(hw->feat & REFNIC_F_VLAN_FILTER))

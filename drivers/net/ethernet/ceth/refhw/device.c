@@ -138,6 +138,8 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return REFHW_RSS_CTXS;
 	case REFNIC_REG_GRO_SEGS:
 		return REFHW_GRO_SEGS;
+	case REFNIC_REG_STATS:
+		return REFHW_STATS;
 	case REFNIC_REG_TIME_LO:
 	case REFNIC_REG_TIME_HI:
 		return refhw_time_reg(hw, reg == REFNIC_REG_TIME_HI);
@@ -246,6 +248,7 @@ static void refhw_reset(struct refhw *hw)
 	WRITE_ONCE(hw->status, 0);
 	refhw_queues_stop(hw);
 	refhw_forget(hw);
+	refhw_stats_reset(hw);
 	for (i = 0; i < hw->rdev.n_irqs; i++)
 		refhw_vec_reset(&hw->vecs[i]);
 	atomic_set(&hw->events, 0);

@@ -33,6 +33,7 @@ static const char * const refhw_fault_names[REFHW_FAULTS] = {
 	[REFHW_FAULT_LINK_FLAP]		= "link_flap",
 	[REFHW_FAULT_RESET]		= "reset",
 	[REFHW_FAULT_FAIL]		= "fail",
+	[REFHW_FAULT_STATS]		= "stats",
 };
 
 /* Count down, but not below 0. */
@@ -140,11 +141,6 @@ static void refhw_state_queue(struct seq_file *s, const struct refhw_queue *q)
 /* What a logic analyser would show */
 static int refhw_state_show(struct seq_file *s, void *unused)
 {
-	static const char * const names[REFHW_STATS] = {
-		"rx_frames", "rx_bytes", "rx_filtered", "rx_no_queue",
-		"rx_no_buffer", "rx_length", "rx_csum_bad", "tx_frames",
-		"tx_bytes", "tx_error", "tx_no_link",
-	};
 	struct refhw_port *port = s->private;
 	struct refhw_queue *q;
 	struct refhw *hw;
@@ -160,7 +156,7 @@ static int refhw_state_show(struct seq_file *s, void *unused)
 		   atomic_read(&hw->events), READ_ONCE(hw->aq_head),
 		   READ_ONCE(hw->aq_tail));
 	for (i = 0; i < REFHW_STATS; i++)
-		seq_printf(s, "%s %lld\n", names[i],
+		seq_printf(s, "%s %lld\n", refhw_stat_names[i],
 			   (s64)atomic64_read(&hw->stats[i]));
 	rcu_read_lock();
 	for (i = 0; i < REFHW_QIDS; i++) {

@@ -246,7 +246,14 @@ enum refhw_stat {
 	REFHW_TX_BYTES,
 	REFHW_TX_ERROR,
 	REFHW_TX_NO_LINK,
-	REFHW_STATS,
+	REFHW_RX_ERROR,
+	REFHW_RX_MULTICAST,
+	REFHW_RX_BROADCAST,
+	REFHW_TX_MULTICAST,
+	REFHW_TX_BROADCAST,
+	REFHW_RX_SIZE,
+	REFHW_TX_SIZE = REFHW_RX_SIZE + REFNIC_SIZES,
+	REFHW_STATS = REFHW_TX_SIZE + REFNIC_SIZES,
 };
 
 /**
@@ -435,6 +442,7 @@ enum refhw_fault {
 	REFHW_FAULT_LINK_FLAP,		/* the link was down for a moment */
 	REFHW_FAULT_RESET,		/* the device resets itself */
 	REFHW_FAULT_FAIL,		/* the device says that it has failed */
+	REFHW_FAULT_STATS,		/* counters that cannot be */
 	REFHW_FAULTS,
 };
 
@@ -503,6 +511,14 @@ static inline void refhw_count(struct refhw *hw, enum refhw_stat stat, u64 n)
 {
 	atomic64_add(n, &hw->stats[stat]);
 }
+
+/* stats.c */
+enum refnic_code refhw_stats(struct refhw *hw,
+			     const struct refnic_cmd_stats *c);
+void refhw_stats_reset(struct refhw *hw);
+void refhw_count_rx(struct refhw *hw, const u8 *dst, u32 len);
+void refhw_count_tx(struct refhw *hw, const u8 *dst, u32 len);
+extern const char * const refhw_stat_names[REFHW_STATS];
 
 /* bus.c */
 int refhw_bus_register(void);

@@ -100,6 +100,7 @@ enum refnic_health {
 #define REFNIC_REG_RULES	0x070
 #define REFNIC_REG_RSS_CTXS	0x074
 #define REFNIC_REG_STARVED	0x064		/* steering index */
+#define REFNIC_REG_STATS	0x07c		/* counters; 0: the first 11 */
 
 /* Clock: reading the low word holds the high word for the next reading */
 #define REFNIC_REG_TIME_LO	0x068
@@ -283,7 +284,12 @@ struct refnic_cmd {
 
 static_assert(sizeof(struct refnic_cmd) == 64);
 
-/* Counters of the port, in this order */
+/* Classes of length, with FCS: up to 64, 127, 255, 511, 1023, 1518, above */
+#define REFNIC_SIZES		7
+/* Counters that every device has */
+#define REFNIC_STATS_MIN	11U
+
+/* Counters since the reset, in this order */
 struct refnic_stats {
 	__le64 rx_frames;
 	__le64 rx_bytes;
@@ -296,6 +302,14 @@ struct refnic_stats {
 	__le64 tx_bytes;
 	__le64 tx_error;		/* descriptors that make no sense */
 	__le64 tx_no_link;
+	/* As many of the rest as the register says */
+	__le64 rx_error;		/* no memory, queue that stops */
+	__le64 rx_multicast;
+	__le64 rx_broadcast;
+	__le64 tx_multicast;
+	__le64 tx_broadcast;
+	__le64 rx_size[REFNIC_SIZES];
+	__le64 tx_size[REFNIC_SIZES];
 };
 
 /* Receive */

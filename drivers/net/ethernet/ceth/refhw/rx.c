@@ -124,8 +124,10 @@ static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f
 	}
 }
 
-static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
-			 u64 info, u32 hash)
+/* Return: REFHW_RX_FRAMES, or why not. */
+static enum refhw_stat refhw_rx_put(struct refhw_queue *q,
+				    const struct refhw_frame *f, u64 info,
+				    u32 hash)
 {
 	const struct refnic_rx_desc *ring = q->ring, *d;
 	u32 i, off, len, n, avail, first = 0;
@@ -137,23 +139,19 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 	if (!first || first > q->buf_len)
 		first = min(f->len, q->buf_len);
 	n = 1 + DIV_ROUND_UP(f->len - first, q->buf_len);
-	if (n > REFHW_RX_BUFS || (n > 1 && !(hw->feat & REFNIC_F_SCATTER))) {
-		refhw_count(hw, REFHW_RX_LENGTH, f->segs);
-		return false;
-	}
+	if (n > REFHW_RX_BUFS || (n > 1 && !(hw->feat & REFNIC_F_SCATTER)))
+		return REFHW_RX_LENGTH;
 	avail = refhw_rx_avail(q);
 	if (unlikely(avail > q->mask + 1)) {
 		refhw_fail(hw, REFNIC_HEALTH_TAIL, q->qid);
-		return false;
+		return REFHW_RX_ERROR;
 	}
 	if (refhw_fault(hw->port, REFHW_FAULT_RX_STUCK))
 		q->stuck = true;
 	if (q->stuck)
 		refhw_rx_starved(q);
-	if (q->stuck || (avail < n && !refhw_rx_wait(q, n))) {
-		refhw_count(hw, REFHW_RX_NO_BUFFER, f->segs);
-		return false;
-	}
+	if (q->stuck || (avail < n && !refhw_rx_wait(q, n)))
+		return REFHW_RX_NO_BUFFER;
 	for (i = 0, off = 0; i < n; i++, off += len) {
 		u8 *to;
 
@@ -163,14 +161,14 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 		ids[i] = le64_to_cpu(READ_ONCE(d->id));
 		to = refhw_dma(hw, le64_to_cpu(READ_ONCE(d->addr)), len);
 		if (unlikely(!to))
-			return false;
+			return REFHW_RX_ERROR;
 		refhw_frame_copy(f, off, to, len);
 	}
 	q->head += n;
 	q->starved = 0;
 	q->told = false;
 	refhw_rx_complete(q, f, ids, n, first, info, hash);
-	return true;
+	return REFHW_RX_FRAMES;
 }
 
 /**
@@ -183,9 +181,11 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 void refhw_rx_deliver(struct refhw_queue *q, const struct refhw_frame *f,
 		      u64 info, u32 hash)
 {
-	if (!refhw_rx_put(q, f, info, hash))
+	enum refhw_stat what = refhw_rx_put(q, f, info, hash);
+
+	refhw_count(q->hw, what, f->segs);
+	if (what != REFHW_RX_FRAMES)
 		return;
-	refhw_count(q->hw, REFHW_RX_FRAMES, f->segs);
 	refhw_count(q->hw, REFHW_RX_BYTES, f->wire);
 	refhw_vec_event(q->vec, false);
 }
@@ -245,9 +245,11 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 		refhw_count(hw, REFHW_RX_NO_QUEUE, 1);
 		return;
 	}
+	refhw_count_rx(hw, f->hdr, f->wire);
 	mutex_lock(&q->lock);
-	if (READ_ONCE(q->alive) && !kthread_should_stop() &&
-	    !refhw_gro_take(q, f, info, hash))
+	if (!READ_ONCE(q->alive) || kthread_should_stop())
+		refhw_count(hw, REFHW_RX_ERROR, 1);
+	else if (!refhw_gro_take(q, f, info, hash))
 		refhw_rx_deliver(q, f, info, hash);
 	mutex_unlock(&q->lock);
 }

@@ -103,8 +103,7 @@ static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 		return;
 	}
 	refhw_tx_pace(q, f->len);
-	refhw_count(q->hw, REFHW_TX_FRAMES, 1);
-	refhw_count(q->hw, REFHW_TX_BYTES, f->len);
+	refhw_count_tx(q->hw, f->hdr, f->len);
 	refhw_wire_send(q->hw, f);
 }
 
