@@ -73,6 +73,7 @@ struct seq_file;
  * @CETH_CAP_RSS_SYM: the input of the hash can be made symmetric
  *	(&ceth_caps.rss_xfrm), and parts of it left out
  *	(&ceth_caps.hash_fields); needs CETH_CAP_RSS.
+ * @CETH_CAP_STATS: the device counts by itself (&ceth_caps.stats, get_stats).
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -88,6 +89,7 @@ enum ceth_cap {
 	CETH_CAP_PHYS_ADDR		= BIT(10),
 	CETH_CAP_RSS_CTX		= BIT(11),
 	CETH_CAP_RSS_SYM		= BIT(12),
+	CETH_CAP_STATS			= BIT(16),
 };
 
 /**
@@ -188,6 +190,76 @@ enum ceth_coal_cap {
 	CETH_COAL_TX			= BIT(1),
 };
 
+/** Classes of length: up to 64 bytes with FCS, 127, 255, 511, 1023, 1518, above */
+#define CETH_STAT_SIZES		7
+
+/**
+ * enum ceth_stat_kind - what a counter of the device counts, where there is a usual
+ *	place for it. Frames of the wire; a frame has one length, however many
+ *	segments or buffers it had on the host's side. Several counters may be of
+ *	one kind.
+ * @CETH_STAT_OWN: something that has no usual place
+ * @CETH_STAT_RX_FRAMES: frames given to a queue
+ * @CETH_STAT_RX_BYTES: their bytes, without FCS
+ * @CETH_STAT_RX_MULTICAST: multicast ones among them, without broadcast
+ * @CETH_STAT_RX_BROADCAST: broadcast ones among them
+ * @CETH_STAT_RX_CRC: lost for a wrong FCS
+ * @CETH_STAT_RX_SHORT: lost: too short
+ * @CETH_STAT_RX_LONG: lost: too long
+ * @CETH_STAT_RX_LENGTH: lost: too short or too long
+ * @CETH_STAT_RX_NO_BUFFER: lost: no buffer in the queue
+ * @CETH_STAT_RX_FILTERED: not taken: for other stations, or by a rule
+ * @CETH_STAT_RX_ERROR: lost for any other reason of the device's
+ * @CETH_STAT_RX_CSUM: with a wrong checksum of layer 3 or 4; delivered
+ * @CETH_STAT_RX_SYMBOL: symbol errors of the PHY
+ * @CETH_STAT_TX_FRAMES: frames sent
+ * @CETH_STAT_TX_BYTES: their bytes, without FCS
+ * @CETH_STAT_TX_MULTICAST: multicast ones among them, without broadcast
+ * @CETH_STAT_TX_BROADCAST: broadcast ones among them
+ * @CETH_STAT_TX_ERROR: not sent: the device could make no sense of them
+ * @CETH_STAT_TX_CARRIER: not sent: no link
+ * @CETH_STAT_RX_SIZE: given to a queue, by class of length: %CETH_STAT_SIZES
+ *	kinds
+ * @CETH_STAT_TX_SIZE: sent, by class of length: %CETH_STAT_SIZES kinds
+ * @CETH_STAT_NUM: number of kinds
+ */
+enum ceth_stat_kind {
+	CETH_STAT_OWN,
+	CETH_STAT_RX_FRAMES,
+	CETH_STAT_RX_BYTES,
+	CETH_STAT_RX_MULTICAST,
+	CETH_STAT_RX_BROADCAST,
+	CETH_STAT_RX_CRC,
+	CETH_STAT_RX_SHORT,
+	CETH_STAT_RX_LONG,
+	CETH_STAT_RX_LENGTH,
+	CETH_STAT_RX_NO_BUFFER,
+	CETH_STAT_RX_FILTERED,
+	CETH_STAT_RX_ERROR,
+	CETH_STAT_RX_CSUM,
+	CETH_STAT_RX_SYMBOL,
+	CETH_STAT_TX_FRAMES,
+	CETH_STAT_TX_BYTES,
+	CETH_STAT_TX_MULTICAST,
+	CETH_STAT_TX_BROADCAST,
+	CETH_STAT_TX_ERROR,
+	CETH_STAT_TX_CARRIER,
+	CETH_STAT_RX_SIZE,
+	CETH_STAT_TX_SIZE		= CETH_STAT_RX_SIZE + CETH_STAT_SIZES,
+	CETH_STAT_NUM			= CETH_STAT_TX_SIZE + CETH_STAT_SIZES,
+};
+
+/**
+ * struct ceth_dev_stats - a counter of the device
+ * @kind: &enum ceth_stat_kind: where it is shown
+ * @name: in ``ethtool -S``, where "dev\_" comes before it; at most 27 bytes;
+ *	NULL where @kind is enough
+ */
+struct ceth_dev_stats {
+	u16 kind;
+	const char *name;
+};
+
 /** Longest RSS key the core keeps, bytes. */
 #define CETH_RSS_KEY_MAX	64
 /** Longest indirection table the core keeps, entries. */
@@ -238,6 +310,9 @@ struct ceth_ring_limits {
  *	stays valid as long as the device is registered
  * @event_irq: Linux interrupt number for all that is not about a queue; may be
  *	that of pair 0
+ * @stats: what the device counts, with CETH_CAP_STATS; belongs to the backend
+ *	and stays valid as long as the device is registered
+ * @n_stats: entries of @stats
  * @fw_version: what runs in the device; may be NULL
  */
 struct ceth_caps {
@@ -267,6 +342,8 @@ struct ceth_caps {
 	u8 mac[ETH_ALEN];
 	const int *irqs;
 	int event_irq;
+	const struct ceth_dev_stats *stats;
+	u16 n_stats;
 	const char *fw_version;
 };
 
@@ -541,6 +618,11 @@ struct ceth_ops {
 	 *	is all zero.
 	 */
 	void (*get_link)(void *priv, struct ceth_link *link);
+	/**
+	 * @get_stats: what each counter of &ceth_caps.stats has counted since
+	 *	dev_init, into @val, which is all zero; about once a second
+	 */
+	int (*get_stats)(void *priv, u64 *val);
 	/**
 	 * @announce_done: the core has announced the addresses, as asked for
 	 *	by ceth_announce()

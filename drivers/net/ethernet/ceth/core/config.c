@@ -196,6 +196,7 @@ static int ceth_up(struct ceth_dev *cdev, struct ceth_set *set,
 			goto err_enable;
 	}
 	cdev->running = true;
+	ceth_dstats_begin(cdev);
 	for (i = 0; i < n; i++) {
 		set->rxq[i] = NULL;
 		set->txq[i] = NULL;
@@ -231,6 +232,7 @@ static void ceth_down(struct ceth_dev *cdev, struct ceth_set *set)
 	if (!cdev->gone && !cdev->fault_pending)
 		for (i = 0; i < n; i++)
 			ceth_pair_drain_tx(&cdev->pairs[i]);
+	ceth_dstats_refresh(cdev);
 	cdev->running = false;
 	ceth_dev_reset(cdev);
 	for (i = 0; i < n; i++)

@@ -14,6 +14,7 @@
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/ptp_clock_kernel.h>
+#include <linux/u64_stats_sync.h>
 #include <linux/workqueue.h>
 #include <net/devlink.h>
 #include <net/netdev_queues.h>
@@ -68,6 +69,28 @@ struct ceth_health {
 };
 
 /**
+ * struct ceth_dstats - what the device counts by itself
+ * @syncp: of @sum
+ * @sum: since the device was created, by its place in &ceth_caps.stats
+ * @last: latest answer of the device, which it counts from
+ * @now: room for the next one
+ * @at: time of @last
+ * @strikes: answers since that made no sense
+ * @bad: such answers, ever
+ * @work: asks the device
+ */
+struct ceth_dstats {
+	struct u64_stats_sync syncp;
+	u64 *sum;
+	u64 *last;
+	u64 *now;
+	u64 at;
+	u32 strikes;
+	u64 bad;
+	struct delayed_work work;
+};
+
+/**
  * struct ceth_dev - a device; the private part of its net_device
  * @netdev: the network device
  * @dev: DMA device
@@ -107,6 +130,7 @@ struct ceth_health {
  * @recoveries: times that the device was restarted after a fault
  * @vlans: VLAN ids wanted; changed under rtnl
  * @vlans_set: VLAN ids that the device lets through
+ * @dstats: what the device counts by itself
  * @health: devlink health reporters
  * @devlink: devlink instance
  * @ndo: operations, composed from @caps; const after ceth_create()
@@ -150,6 +174,7 @@ struct ceth_dev {
 	u64 recoveries;
 	DECLARE_BITMAP(vlans, VLAN_N_VID);
 	DECLARE_BITMAP(vlans_set, VLAN_N_VID);
+	struct ceth_dstats dstats;
 	struct ceth_health health;
 	struct devlink *devlink;
 	struct net_device_ops ndo;
@@ -245,6 +270,19 @@ int ceth_stats_sset_count(struct net_device *dev, int sset);
 void ceth_stats_strings(struct net_device *dev, u32 sset, u8 *data);
 void ceth_stats_get(struct net_device *dev, struct ethtool_stats *stats,
 		    u64 *data);
+
+/* devstats.c */
+int ceth_dstats_alloc(struct ceth_dev *cdev);
+void ceth_dstats_free(struct ceth_dev *cdev);
+void ceth_dstats_begin(struct ceth_dev *cdev);
+void ceth_dstats_refresh(struct ceth_dev *cdev);
+void ceth_dstats_link(const struct ceth_dev *cdev, struct rtnl_link_stats64 *s);
+void ceth_dstats_base(struct ceth_dev *cdev, struct netdev_queue_stats_rx *rx,
+		      struct netdev_queue_stats_tx *tx);
+u32 ceth_dstats_count(const struct ceth_dev *cdev);
+void ceth_dstats_strings(const struct ceth_dev *cdev, u8 **data);
+u64 *ceth_dstats_get(struct ceth_dev *cdev, u64 *data);
+void ceth_dstats_ethtool_init(struct ceth_dev *cdev);
 
 /* ethtool.c, rss.c, coalesce.c */
 void ceth_ethtool_init(struct ceth_dev *cdev);

@@ -205,6 +205,9 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 		return false;
 	if ((caps->caps & CETH_CAP_TX_RATE) && !ops->set_tx_rate)
 		return false;
+	if ((caps->caps & CETH_CAP_STATS) &&
+	    (!ops->get_stats || !caps->stats || !caps->n_stats))
+		return false;
 	if ((caps->caps & CETH_CAP_CLOCK) &&
 	    (!ops->clock_read || !ops->clock_set))
 		return false;
@@ -284,6 +287,8 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	err = ceth_rules_alloc(cdev);
 	if (!err)
 		err = ceth_rss_alloc(cdev);
+	if (!err)
+		err = ceth_dstats_alloc(cdev);
 	if (err)
 		goto err_pairs;
 	ceth_netdev_ops_init(cdev);
@@ -296,6 +301,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	return cdev;
 
 err_pairs:
+	ceth_dstats_free(cdev);
 	ceth_rss_free(cdev);
 	kvfree(cdev->rules);
 	kvfree(cdev->pairs);
@@ -312,6 +318,7 @@ static void ceth_destroy(struct ceth_dev *cdev)
 	/* Nothing queues work any more; a fault of the last moment may have. */
 	destroy_workqueue(cdev->wq);
 	ceth_devlink_destroy(cdev);
+	ceth_dstats_free(cdev);
 	ceth_rss_free(cdev);
 	kvfree(cdev->rules);
 	kvfree(cdev->pairs);
@@ -402,6 +409,7 @@ void ceth_unregister(struct ceth_dev *cdev)
 	cancel_work_sync(&cdev->link_work);
 	cancel_work_sync(&cdev->starve_work);
 	cancel_work_sync(&cdev->mode_work);
+	cancel_delayed_work_sync(&cdev->dstats.work);
 	free_irq(cdev->caps.event_irq, cdev);
 	ceth_destroy(cdev);
 }

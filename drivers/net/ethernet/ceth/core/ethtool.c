@@ -273,5 +273,6 @@ void ceth_ethtool_init(struct ceth_dev *cdev)
 	ceth_ethtool_need_rtnl(&cdev->eops);
 	ceth_coalesce_ethtool_init(cdev);
 	ceth_rss_ethtool_init(cdev);
+	ceth_dstats_ethtool_init(cdev);
 	cdev->netdev->ethtool_ops = &cdev->eops;
 }

@@ -22,6 +22,7 @@
  *				never given to the device
  *	tx_errors		lost: given to the device, thrown away by a
  *				stop or reset before it was completed
+ *	and what the device says of itself: see devstats.c
  *
  *	Q rx	packets, bytes, alloc_fail, csum_unnecessary, csum_none,
  *		hw_gro_packets, hw_gro_bytes, hw_gro_wire_packets,
@@ -139,6 +140,7 @@ void ceth_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s)
 				 rx.xdp_tx_err;
 		s->tx_errors += tx.lost;
 	}
+	ceth_dstats_link(cdev, s);
 }
 
 /* Statistics which are not assigned are not reported. */
@@ -263,6 +265,7 @@ static void ceth_get_base_stats(struct net_device *dev,
 	ceth_qstats_tx_zero(cdev, tx);
 	for (i = dev->real_num_tx_queues; i < cdev->caps.max_pairs; i++)
 		ceth_qstats_tx_add(&cdev->pairs[i], tx);
+	ceth_dstats_base(cdev, rx, tx);
 }
 
 const struct netdev_stat_ops ceth_stat_ops = {
@@ -289,7 +292,7 @@ int ceth_stats_sset_count(struct net_device *dev, int sset)
 
 	if (sset != ETH_SS_STATS)
 		return -EOPNOTSUPP;
-	return 1 + CETH_FAULT_NUM +
+	return 1 + CETH_FAULT_NUM + ceth_dstats_count(cdev) +
 	       cdev->cfg.n_pairs * (ARRAY_SIZE(ceth_rx_strings) +
 				    ARRAY_SIZE(ceth_tx_strings)) +
 	       page_pool_ethtool_stats_get_count();
@@ -311,6 +314,7 @@ void ceth_stats_strings(struct net_device *dev, u32 sset, u8 *data)
 	ethtool_puts(&data, "recoveries");
 	for (i = 0; i < CETH_FAULT_NUM; i++)
 		ethtool_sprintf(&data, "fault_%s", ceth_fault_names[i]);
+	ceth_dstats_strings(cdev, &data);
 	for (i = 0; i < cdev->cfg.n_pairs; i++) {
 		for (j = 0; j < ARRAY_SIZE(ceth_rx_strings); j++)
 			ethtool_sprintf(&data, "rx%u_%s", i,
@@ -360,6 +364,7 @@ void ceth_stats_get(struct net_device *dev, struct ethtool_stats *stats,
 	*data++ = cdev->recoveries;
 	for (i = 0; i < CETH_FAULT_NUM; i++)
 		*data++ = atomic_long_read(&cdev->health.count[i]);
+	data = ceth_dstats_get(cdev, data);
 	for (i = 0; i < cdev->cfg.n_pairs; i++) {
 		ceth_rx_stats_read(&cdev->pairs[i], &rx);
 		for (j = 0; j < ARRAY_SIZE(ceth_rx_strings); j++)
