@@ -24,7 +24,7 @@ int cref_admin_alloc(struct cref *v)
 /* Have the device do @cmd, which its answer fills in. Returns 0, or what the
  * device says, as an errno.
  */
-static int cref_command(struct cref *v, u16 op, struct refnic_cmd *cmd)
+int cref_command(struct cref *v, u16 op, struct refnic_cmd *cmd)
 {
 	static const int errs[] = {
 		[REFNIC_OK]		= 0,

@@ -231,6 +231,7 @@ static const struct ceth_ops cref_ops = {
 	.clock_read	= cref_clock_read,
 	.clock_set	= cref_clock_set,
 	.get_link	= cref_get_link,
+	.get_stats	= cref_get_stats,
 	.dump		= cref_dump,
 };
 
@@ -290,6 +291,7 @@ static void cref_read_caps(struct cref *v)
 	}
 	caps->irqs = rdev->irqs + 1;
 	caps->event_irq = rdev->irqs[0];
+	cref_stats_caps(v);
 }
 
 static int cref_setup(struct cref *v)

@@ -60,6 +60,7 @@ u32 cref_offloads(const struct cref *v, u32 features);
 
 /* admin.c */
 int cref_admin_alloc(struct cref *v);
+int cref_command(struct cref *v, u16 op, struct refnic_cmd *cmd);
 int cref_ring_start(void *priv, void *ring);
 int cref_ring_stop(void *priv, void *ring);
 int cref_set_features(void *priv, u32 on, u32 changed);
@@ -71,6 +72,10 @@ int cref_set_rule(void *priv, u16 loc, const struct ceth_rule *rule);
 int cref_set_tx_rate(void *priv, void *ring, u32 mbps);
 int cref_clock_set(void *priv, const struct ceth_clock *change);
 int cref_set_coalesce(void *priv, u16 pair, const struct ceth_coalesce *coal);
+
+/* stats.c */
+void cref_stats_caps(struct cref *v);
+int cref_get_stats(void *priv, u64 *val);
 
 /* datapath.c */
 extern const struct ceth_datapath cref_dp;
