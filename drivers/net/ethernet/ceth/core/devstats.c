@@ -65,7 +65,8 @@ static void ceth_dstats_take(struct ceth_dstats *d, u32 n, bool add)
  * @cdev: the device; under the configuration lock
  *
  * What it counted since is in the sums; they stay as they are when there is no
- * answer, or one that cannot be.
+ * answer, or one that cannot be. A device that has failed is not asked: that
+ * may take long.
  */
 void ceth_dstats_refresh(struct ceth_dev *cdev)
 {
@@ -74,7 +75,7 @@ void ceth_dstats_refresh(struct ceth_dev *cdev)
 	u32 n = cdev->caps.n_stats;
 
 	if (!ceth_has(cdev, CETH_CAP_STATS) || !cdev->running || cdev->gone ||
-	    READ_ONCE(cdev->fault_pending))
+	    test_bit(CETH_FAULT_DEVICE, &cdev->fault_pending))
 		return;
 	memset(d->now, 0, n * sizeof(*d->now));
 	if (cdev->ops->get_stats(cdev->priv, d->now))
