@@ -36,6 +36,7 @@
 #define CETH_HAVE_SUPPORTED_INPUT_XFRM		1
 #define CETH_HAVE_HRTIMER_SETUP			1
 #define CETH_HAVE_IRQCHIP_MOVE_DEFERRED		1
+#define CETH_HAVE_PARAM_BY_REF			1
 #endif
 
 #ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
@@ -98,6 +99,37 @@ ceth_health_reporter_create(struct devlink *devlink,
 	return devl_health_reporter_create(devlink, ops, priv);
 #else
 	return devl_health_reporter_create(devlink, ops, 0, priv);
+#endif
+}
+
+/* Values of parameters are passed by reference since 7.0. CETH_PARAM_U32()
+ * makes the function that validates one, which @check does.
+ */
+#ifdef CETH_HAVE_PARAM_BY_REF
+#define CETH_PARAM_U32(name, check)					\
+static int name(struct devlink *devlink, u32 id,			\
+		union devlink_param_value *val,				\
+		struct netlink_ext_ack *extack)				\
+{									\
+	return check(devlink, val->vu32, extack);			\
+}
+#else
+#define CETH_PARAM_U32(name, check)					\
+static int name(struct devlink *devlink, u32 id,			\
+		union devlink_param_value val,				\
+		struct netlink_ext_ack *extack)				\
+{									\
+	return check(devlink, val.vu32, extack);			\
+}
+#endif
+
+static inline void ceth_param_init(struct devlink *devlink, u32 id,
+				   union devlink_param_value *val)
+{
+#ifdef CETH_HAVE_PARAM_BY_REF
+	devl_param_driverinit_value_set(devlink, id, val);
+#else
+	devl_param_driverinit_value_set(devlink, id, *val);
 #endif
 }
 

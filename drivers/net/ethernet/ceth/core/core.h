@@ -53,19 +53,35 @@ enum ceth_reporter {
 };
 
 /**
- * struct ceth_health - what went wrong, and who hears of it
- * @reporter: by &enum ceth_reporter; NULL where registration failed
+ * struct ceth_health - what went wrong
  * @stuck: the last recovery failed or was not allowed, by reporter
  * @count: faults seen, by kind
  * @pair: pair of the latest fault
  * @last: kind of the latest fault
  */
 struct ceth_health {
-	struct devlink_health_reporter *reporter[CETH_REPORTER_NUM];
 	bool stuck[CETH_REPORTER_NUM];
 	atomic_long_t count[CETH_FAULT_NUM];
 	u16 pair;
 	enum ceth_fault last;
+};
+
+/**
+ * struct ceth_devlink - private part of the devlink instance
+ * @cdev: the device; another one after each reload
+ * @caps: as stated by the backend
+ * @port: names the network device
+ * @reporter: by &enum ceth_reporter; NULL where registration failed
+ * @lock: held while a fault is reported, and to change @published
+ * @published: between register and unregister: reports are allowed
+ */
+struct ceth_devlink {
+	struct ceth_dev *cdev;
+	struct ceth_caps caps;
+	struct devlink_port port;
+	struct devlink_health_reporter *reporter[CETH_REPORTER_NUM];
+	struct mutex lock; /* see above */
+	bool published;
 };
 
 /**
@@ -118,6 +134,7 @@ struct ceth_dstats {
  * @clock_lock: readers of the clock come one by one
  * @running: between dev_run and dev_reset
  * @gone: the device does not exist any more
+ * @shown: the network device is registered
  * @announce: tell the neighbours, once the device runs
  * @fault_pending: bits of &enum ceth_fault that wait for @fault_work
  * @fault_work: reports faults and has the device recovered
@@ -126,6 +143,7 @@ struct ceth_dstats {
  * @link_work: link state, announcement
  * @starve_work: looks after receive queues that the device calls empty
  * @mode_work: receive filter (the stack calls in atomic context)
+ * @reap_work: frees the device when another one has taken its place
  * @wq: runs the work items of this device; one slow device holds up no other
  * @recoveries: times that the device was restarted after a fault
  * @vlans: VLAN ids wanted; changed under rtnl
@@ -162,6 +180,7 @@ struct ceth_dev {
 	struct mutex clock_lock; /* readers of the clock */
 	bool running;
 	bool gone;
+	bool shown;
 	bool announce;
 	unsigned long fault_pending;
 	struct work_struct fault_work;
@@ -170,6 +189,7 @@ struct ceth_dev {
 	struct work_struct link_work;
 	struct work_struct starve_work;
 	struct work_struct mode_work;
+	struct work_struct reap_work;
 	struct workqueue_struct *wq;
 	u64 recoveries;
 	DECLARE_BITMAP(vlans, VLAN_N_VID);
@@ -201,6 +221,15 @@ static inline bool ceth_has(const struct ceth_dev *cdev, u32 cap)
 {
 	return cdev->caps.caps & cap;
 }
+
+/* dev.c */
+struct ceth_dev *ceth_make(struct device *dev, const struct ceth_caps *caps,
+			   const struct ceth_ops *ops,
+			   const struct ceth_datapath *dp, void *priv,
+			   struct net *net);
+void ceth_free(struct ceth_dev *cdev);
+int ceth_show(struct ceth_dev *cdev);
+void ceth_hide(struct ceth_dev *cdev);
 
 /* queue.c: one queue, one pair */
 struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
@@ -314,10 +343,22 @@ int ceth_rules_alloc(struct ceth_dev *cdev);
 
 /* devlink.c */
 extern const char * const ceth_fault_names[CETH_FAULT_NUM];
-int ceth_devlink_create(struct ceth_dev *cdev);
+int ceth_devlink_create(struct ceth_dev *cdev, const struct ceth_caps *caps);
 void ceth_devlink_register(struct ceth_dev *cdev);
 void ceth_devlink_unregister(struct ceth_dev *cdev);
 void ceth_devlink_destroy(struct ceth_dev *cdev);
+int ceth_devlink_port(struct ceth_devlink *cdl, struct ceth_dev *cdev);
 void ceth_health_report(struct ceth_dev *cdev, enum ceth_fault fault);
+
+/* reload.c */
+int ceth_params_register(struct ceth_devlink *cdl);
+void ceth_params_unregister(struct ceth_devlink *cdl);
+int ceth_reload_down(struct devlink *devlink, bool netns_change,
+		     enum devlink_reload_action action,
+		     enum devlink_reload_limit limit,
+		     struct netlink_ext_ack *extack);
+int ceth_reload_up(struct devlink *devlink, enum devlink_reload_action action,
+		   enum devlink_reload_limit limit, u32 *performed,
+		   struct netlink_ext_ack *extack);
 
 #endif /* _CETH_CORE_H */

@@ -215,35 +215,32 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 }
 
 /**
- * ceth_create() - make a device, not yet visible
- * @dev: DMA device; its driver is the backend, its driver data become the
- *	result
- * @caps: what the hardware can do; copied
+ * ceth_make() - network device and all that belongs to it
+ * @dev: DMA device
+ * @caps: what the hardware can do
  * @ops: slow path of the backend
  * @dp: fast path for this device
  * @priv: passed to @ops
+ * @net: namespace
  *
- * Context: process, in the backend's probe.
- * Return: the device, or an ERR_PTR: -EINVAL when @caps contradict themselves.
+ * Return: the device, without work queue and devlink; or an ERR_PTR.
  */
-struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
-			     const struct ceth_ops *ops,
-			     const struct ceth_datapath *dp, void *priv)
+struct ceth_dev *ceth_make(struct device *dev, const struct ceth_caps *caps,
+			   const struct ceth_ops *ops,
+			   const struct ceth_datapath *dp, void *priv,
+			   struct net *net)
 {
 	struct net_device *netdev;
 	struct ceth_dev *cdev;
 	int err;
 	u16 i;
 
-	if (!ceth_caps_ok(caps, ops)) {
-		dev_err(dev, "the backend declares impossible capabilities\n");
-		return ERR_PTR(-EINVAL);
-	}
 	netdev = alloc_etherdev_mqs(sizeof(*cdev), caps->max_pairs,
 				    caps->max_pairs);
 	if (!netdev)
 		return ERR_PTR(-ENOMEM);
 	SET_NETDEV_DEV(netdev, dev);
+	dev_net_set(netdev, net);
 	ceth_request_lock(netdev);
 	cdev = netdev_priv(netdev);
 	cdev->netdev = netdev;
@@ -252,7 +249,6 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	cdev->priv = priv;
 	cdev->caps = *caps;
 	ceth_caps_resolve(&cdev->caps);
-	dev_set_drvdata(dev, cdev);
 	cdev->dp = dp;
 	INIT_WORK(&cdev->fault_work, ceth_fault_work);
 	INIT_WORK(&cdev->link_work, ceth_link_work);
@@ -261,14 +257,10 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	INIT_WORK(&cdev->mode_work, ceth_mode_work);
 
 	err = -ENOMEM;
-	cdev->wq = alloc_ordered_workqueue("ceth-%s", WQ_MEM_RECLAIM,
-					   dev_name(dev));
-	if (!cdev->wq)
-		goto err_netdev;
 	cdev->pairs = kvcalloc(caps->max_pairs, sizeof(*cdev->pairs),
 			       GFP_KERNEL);
 	if (!cdev->pairs)
-		goto err_wq;
+		goto err_free;
 	for (i = 0; i < caps->max_pairs; i++)
 		ceth_pair_init(cdev, &cdev->pairs[i], i);
 
@@ -290,25 +282,76 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	if (!err)
 		err = ceth_dstats_alloc(cdev);
 	if (err)
-		goto err_pairs;
+		goto err_free;
 	ceth_netdev_ops_init(cdev);
 	ceth_ethtool_init(cdev);
 	ceth_rss_default(cdev, &cdev->rss);
 	ceth_xdp_features(cdev);
-	err = ceth_devlink_create(cdev);
-	if (err)
-		goto err_pairs;
 	return cdev;
 
-err_pairs:
+err_free:
+	ceth_free(cdev);
+	return ERR_PTR(err);
+}
+
+/**
+ * ceth_free() - undo ceth_make()
+ * @cdev: the device; its network device is not registered
+ */
+void ceth_free(struct ceth_dev *cdev)
+{
 	ceth_dstats_free(cdev);
 	ceth_rss_free(cdev);
 	kvfree(cdev->rules);
 	kvfree(cdev->pairs);
+	free_netdev(cdev->netdev);
+}
+
+/**
+ * ceth_create() - make a device, not yet visible
+ * @dev: DMA device; its driver is the backend, its driver data become the
+ *	result
+ * @caps: what the hardware can do; copied
+ * @ops: slow path of the backend
+ * @dp: fast path for this device
+ * @priv: passed to @ops
+ *
+ * When the device is reloaded, another one takes the place of the result, and
+ * becomes the driver data. The backend is not told: it takes the device from
+ * there whenever it needs it, instead of keeping the pointer.
+ *
+ * Context: process, in the backend's probe.
+ * Return: the device, or an ERR_PTR: -EINVAL when @caps contradict themselves.
+ */
+struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
+			     const struct ceth_ops *ops,
+			     const struct ceth_datapath *dp, void *priv)
+{
+	struct ceth_dev *cdev;
+	int err;
+
+	if (!ceth_caps_ok(caps, ops)) {
+		dev_err(dev, "the backend declares impossible capabilities\n");
+		return ERR_PTR(-EINVAL);
+	}
+	cdev = ceth_make(dev, caps, ops, dp, priv, &init_net);
+	if (IS_ERR(cdev))
+		return cdev;
+	err = -ENOMEM;
+	cdev->wq = alloc_ordered_workqueue("ceth-%s", WQ_MEM_RECLAIM,
+					   dev_name(dev));
+	if (!cdev->wq)
+		goto err_free;
+	err = ceth_devlink_create(cdev, caps);
+	if (err)
+		goto err_wq;
+	dev_set_drvdata(dev, cdev);
+	return cdev;
+
 err_wq:
 	destroy_workqueue(cdev->wq);
-err_netdev:
-	free_netdev(netdev);
+err_free:
+	ceth_free(cdev);
 	return ERR_PTR(err);
 }
 EXPORT_SYMBOL_GPL(ceth_create);
@@ -318,11 +361,7 @@ static void ceth_destroy(struct ceth_dev *cdev)
 	/* Nothing queues work any more; a fault of the last moment may have. */
 	destroy_workqueue(cdev->wq);
 	ceth_devlink_destroy(cdev);
-	ceth_dstats_free(cdev);
-	ceth_rss_free(cdev);
-	kvfree(cdev->rules);
-	kvfree(cdev->pairs);
-	free_netdev(cdev->netdev);
+	ceth_free(cdev);
 }
 
 /* Before a device is up and after it was taken down there is nothing to see,
@@ -352,6 +391,62 @@ int ceth_dev_reset(struct ceth_dev *cdev)
 }
 
 /**
+ * ceth_show() - register the network device
+ * @cdev: the device
+ *
+ * Return: 0 or a negative errno.
+ */
+int ceth_show(struct ceth_dev *cdev)
+{
+	struct net_device *dev = cdev->netdev;
+	int err;
+
+	err = cdev->ops->dev_reset(cdev->priv);
+	if (err)
+		return err;
+	/* Shared: a device short of vectors has one for this and pair 0. */
+	err = request_irq(cdev->caps.event_irq, ceth_event_irq, IRQF_SHARED,
+			  dev_name(cdev->dev), cdev);
+	if (err)
+		return err;
+	err = netif_set_real_num_queues(dev, cdev->cfg.n_pairs,
+					cdev->cfg.n_pairs);
+	if (err)
+		goto err_irq;
+	netif_carrier_off(dev);
+	err = register_netdev(dev);
+	if (err)
+		goto err_irq;
+	cdev->shown = true;
+	ceth_clock_register(cdev);
+	return 0;
+
+err_irq:
+	free_irq(cdev->caps.event_irq, cdev);
+	return err;
+}
+
+/**
+ * ceth_hide() - undo ceth_show(); no callback comes any more on return
+ * @cdev: the device
+ *
+ * The fault work may be waiting for a lock that the caller holds, so it is left
+ * alone.
+ */
+void ceth_hide(struct ceth_dev *cdev)
+{
+	cdev->shown = false;
+	ceth_clock_unregister(cdev);
+	unregister_netdev(cdev->netdev);
+	cancel_delayed_work_sync(&cdev->retry_work);
+	cancel_work_sync(&cdev->link_work);
+	cancel_work_sync(&cdev->starve_work);
+	cancel_work_sync(&cdev->mode_work);
+	cancel_delayed_work_sync(&cdev->dstats.work);
+	free_irq(cdev->caps.event_irq, cdev);
+}
+
+/**
  * ceth_register() - show the device to the user
  * @cdev: the device
  *
@@ -361,33 +456,12 @@ int ceth_dev_reset(struct ceth_dev *cdev)
  */
 int ceth_register(struct ceth_dev *cdev)
 {
-	struct net_device *dev = cdev->netdev;
-	int err;
+	int err = ceth_show(cdev);
 
-	err = cdev->ops->dev_reset(cdev->priv);
 	if (err)
-		goto err_destroy;
-	/* Shared: a device short of vectors has one for this and pair 0. */
-	err = request_irq(cdev->caps.event_irq, ceth_event_irq, IRQF_SHARED,
-			  dev_name(cdev->dev), cdev);
-	if (err)
-		goto err_destroy;
-	err = netif_set_real_num_queues(dev, cdev->cfg.n_pairs,
-					cdev->cfg.n_pairs);
-	if (err)
-		goto err_irq;
-	netif_carrier_off(dev);
-	err = register_netdev(dev);
-	if (err)
-		goto err_irq;
-	ceth_clock_register(cdev);
-	ceth_devlink_register(cdev);
-	return 0;
-
-err_irq:
-	free_irq(cdev->caps.event_irq, cdev);
-err_destroy:
-	ceth_destroy(cdev);
+		ceth_destroy(cdev);
+	else
+		ceth_devlink_register(cdev);
 	return err;
 }
 EXPORT_SYMBOL_GPL(ceth_register);
@@ -402,15 +476,11 @@ EXPORT_SYMBOL_GPL(ceth_register);
 void ceth_unregister(struct ceth_dev *cdev)
 {
 	ceth_devlink_unregister(cdev);
-	ceth_clock_unregister(cdev);
-	unregister_netdev(cdev->netdev);
+	if (cdev->shown)
+		ceth_hide(cdev);
 	cancel_work_sync(&cdev->fault_work);
+	/* Queued by the last fault: there is nothing to restart any more. */
 	cancel_delayed_work_sync(&cdev->retry_work);
-	cancel_work_sync(&cdev->link_work);
-	cancel_work_sync(&cdev->starve_work);
-	cancel_work_sync(&cdev->mode_work);
-	cancel_delayed_work_sync(&cdev->dstats.work);
-	free_irq(cdev->caps.event_irq, cdev);
 	ceth_destroy(cdev);
 }
 EXPORT_SYMBOL_GPL(ceth_unregister);
@@ -432,6 +502,8 @@ static int ceth_suspend(struct device *d)
 {
 	struct ceth_dev *cdev = dev_get_drvdata(d);
 
+	if (!cdev->shown)
+		return 0;
 	ceth_lock(cdev);
 	netif_device_detach(cdev->netdev);
 	ceth_stop(cdev);
@@ -445,6 +517,8 @@ static int ceth_resume(struct device *d)
 	struct net_device *dev = cdev->netdev;
 	int err = 0;
 
+	if (!cdev->shown)
+		return 0;
 	ceth_lock(cdev);
 	if (netif_running(dev))
 		err = ceth_start(cdev);

@@ -15,20 +15,6 @@
 /* A line must fit a netlink message with room to spare. */
 #define CETH_DUMP_LINE	512
 
-/**
- * struct ceth_devlink - private part of the devlink instance
- * @cdev: the device
- * @port: names the network device
- * @lock: held while a fault is reported, and to change @published
- * @published: between register and unregister: reports are allowed
- */
-struct ceth_devlink {
-	struct ceth_dev *cdev;
-	struct devlink_port port;
-	struct mutex lock; /* see above */
-	bool published;
-};
-
 const char * const ceth_fault_names[CETH_FAULT_NUM] = {
 	[CETH_FAULT_RX_DESC]	= "rx_desc",
 	[CETH_FAULT_TX_DESC]	= "tx_desc",
@@ -56,13 +42,21 @@ static const struct {
 static enum ceth_reporter
 ceth_reporter_of(struct devlink_health_reporter *reporter)
 {
-	struct ceth_dev *cdev = devlink_health_reporter_priv(reporter);
+	const struct ceth_devlink *cdl = devlink_health_reporter_priv(reporter);
 	enum ceth_reporter r;
 
 	for (r = 0; r < CETH_REPORTER_DEV; r++)
-		if (cdev->health.reporter[r] == reporter)
+		if (cdl->reporter[r] == reporter)
 			break;
 	return r;
+}
+
+static struct ceth_dev *
+ceth_reporter_cdev(struct devlink_health_reporter *reporter)
+{
+	const struct ceth_devlink *cdl = devlink_health_reporter_priv(reporter);
+
+	return cdl->cdev;
 }
 
 static int ceth_health_restart(struct ceth_dev *cdev)
@@ -82,9 +76,13 @@ static int ceth_health_restart(struct ceth_dev *cdev)
 static int ceth_health_recover(struct devlink_health_reporter *reporter,
 			       void *ctx, struct netlink_ext_ack *extack)
 {
-	struct ceth_dev *cdev = devlink_health_reporter_priv(reporter);
-	int err = ceth_health_restart(cdev);
+	struct ceth_dev *cdev = ceth_reporter_cdev(reporter);
+	int err;
 
+	/* Of a device that has been reloaded meanwhile */
+	if (ctx && ctx != cdev)
+		return 0;
+	err = ceth_health_restart(cdev);
 	cdev->health.stuck[ceth_reporter_of(reporter)] = err;
 	if (err == -ENODEV)
 		NL_SET_ERR_MSG_MOD(extack, "the device is gone");
@@ -145,7 +143,7 @@ static int ceth_health_diagnose(struct devlink_health_reporter *reporter,
 				struct devlink_fmsg *fmsg,
 				struct netlink_ext_ack *extack)
 {
-	struct ceth_dev *cdev = devlink_health_reporter_priv(reporter);
+	struct ceth_dev *cdev = ceth_reporter_cdev(reporter);
 	enum ceth_reporter r = ceth_reporter_of(reporter);
 	u32 i;
 
@@ -239,7 +237,7 @@ static int ceth_health_dump(struct devlink_health_reporter *reporter,
 			    struct devlink_fmsg *fmsg, void *ctx,
 			    struct netlink_ext_ack *extack)
 {
-	struct ceth_dev *cdev = devlink_health_reporter_priv(reporter);
+	struct ceth_dev *cdev = ceth_reporter_cdev(reporter);
 	struct seq_file s = {};
 	size_t size;
 
@@ -274,7 +272,7 @@ static int ceth_health_test(struct devlink_health_reporter *reporter,
 		[CETH_REPORTER_TX]	= CETH_FAULT_TX_STALL,
 		[CETH_REPORTER_DEV]	= CETH_FAULT_DEVICE,
 	};
-	struct ceth_dev *cdev = devlink_health_reporter_priv(reporter);
+	struct ceth_dev *cdev = ceth_reporter_cdev(reporter);
 
 	if (!READ_ONCE(cdev->running)) {
 		NL_SET_ERR_MSG_MOD(extack, "bring the network device up first");
@@ -316,8 +314,8 @@ ceth_reporter_ops[CETH_REPORTER_NUM] = {
 void ceth_health_report(struct ceth_dev *cdev, enum ceth_fault fault)
 {
 	enum ceth_reporter r = ceth_fault_info[fault].reporter;
-	struct devlink_health_reporter *reporter = cdev->health.reporter[r];
 	struct ceth_devlink *cdl = devlink_priv(cdev->devlink);
+	struct devlink_health_reporter *reporter = cdl->reporter[r];
 	int err;
 
 	if (r == CETH_REPORTER_DEV || READ_ONCE(cdev->health.last) != fault)
@@ -337,7 +335,7 @@ void ceth_health_report(struct ceth_dev *cdev, enum ceth_fault fault)
 			devlink_health_reporter_state_update(reporter,
 							     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
 		err = devlink_health_report(reporter,
-					    ceth_fault_info[fault].text, NULL);
+					    ceth_fault_info[fault].text, cdev);
 		if (err == -ECANCELED)
 			cdev->health.stuck[r] = true;
 	} else {
@@ -366,22 +364,49 @@ static int ceth_devlink_info_get(struct devlink *devlink,
 
 static const struct devlink_ops ceth_devlink_ops = {
 	.info_get	= ceth_devlink_info_get,
+	.reload_actions	= BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT),
+	.reload_down	= ceth_reload_down,
+	.reload_up	= ceth_reload_up,
 };
 
 /**
- * ceth_devlink_create() - devlink instance, port and reporters
- * @cdev: the device; its network device is not registered yet
- *
- * Reporters are a convenience: a device works without them.
+ * ceth_devlink_port() - the port that names a network device
+ * @cdl: the devlink instance; locked
+ * @cdev: whose network device; it is not registered yet
  *
  * Return: 0 or a negative errno.
  */
-int ceth_devlink_create(struct ceth_dev *cdev)
+int ceth_devlink_port(struct ceth_devlink *cdl, struct ceth_dev *cdev)
 {
 	/* Virtual: a physical port would change the interface's name. */
 	struct devlink_port_attrs attrs = {
 		.flavour	= DEVLINK_PORT_FLAVOUR_VIRTUAL,
 	};
+	struct devlink *devlink = priv_to_devlink(cdl);
+	int err;
+
+	/* It may have been registered before. */
+	memset(&cdl->port, 0, sizeof(cdl->port));
+	devlink_port_attrs_set(&cdl->port, &attrs);
+	err = devl_port_register(devlink, &cdl->port, 0);
+	if (err)
+		return err;
+	SET_NETDEV_DEVLINK_PORT(cdev->netdev, &cdl->port);
+	cdev->devlink = devlink;
+	return 0;
+}
+
+/**
+ * ceth_devlink_create() - devlink instance, port, parameters and reporters
+ * @cdev: the device; its network device is not registered yet
+ * @caps: as stated by the backend
+ *
+ * Reporters are a convenience: a device works without them.
+ *
+ * Return: 0 or a negative errno.
+ */
+int ceth_devlink_create(struct ceth_dev *cdev, const struct ceth_caps *caps)
+{
 	struct devlink_health_reporter *reporter;
 	struct ceth_devlink *cdl;
 	struct devlink *devlink;
@@ -394,32 +419,36 @@ int ceth_devlink_create(struct ceth_dev *cdev)
 		return -ENOMEM;
 	cdl = devlink_priv(devlink);
 	cdl->cdev = cdev;
+	cdl->caps = *caps;
 	mutex_init(&cdl->lock);
 
 	devl_lock(devlink);
-	devlink_port_attrs_set(&cdl->port, &attrs);
-	err = devl_port_register(devlink, &cdl->port, 0);
-	if (err) {
-		devl_unlock(devlink);
-		devlink_free(devlink);
-		return err;
-	}
+	err = ceth_params_register(cdl);
+	if (err)
+		goto err_free;
+	err = ceth_devlink_port(cdl, cdev);
+	if (err)
+		goto err_params;
 	for (r = 0; r < CETH_REPORTER_NUM; r++) {
 		reporter = ceth_health_reporter_create(devlink,
 						       &ceth_reporter_ops[r],
-						       cdev);
+						       cdl);
 		if (IS_ERR(reporter)) {
 			netdev_warn(cdev->netdev, "no health reporter %s\n",
 				    ceth_reporter_ops[r].name);
 			reporter = NULL;
 		}
-		cdev->health.reporter[r] = reporter;
+		cdl->reporter[r] = reporter;
 	}
 	devl_unlock(devlink);
-
-	SET_NETDEV_DEVLINK_PORT(cdev->netdev, &cdl->port);
-	cdev->devlink = devlink;
 	return 0;
+
+err_params:
+	ceth_params_unregister(cdl);
+err_free:
+	devl_unlock(devlink);
+	devlink_free(devlink);
+	return err;
 }
 
 /**
@@ -458,19 +487,17 @@ void ceth_devlink_unregister(struct ceth_dev *cdev)
 void ceth_devlink_destroy(struct ceth_dev *cdev)
 {
 	struct devlink *devlink = cdev->devlink;
-	struct ceth_devlink *cdl;
+	struct ceth_devlink *cdl = devlink_priv(devlink);
 	enum ceth_reporter r;
 
-	if (!devlink)
-		return;
-	cdl = devlink_priv(devlink);
 	devl_lock(devlink);
-	for (r = 0; r < CETH_REPORTER_NUM; r++) {
-		if (cdev->health.reporter[r])
-			devl_health_reporter_destroy(cdev->health.reporter[r]);
-		cdev->health.reporter[r] = NULL;
-	}
-	devl_port_unregister(&cdl->port);
+	for (r = 0; r < CETH_REPORTER_NUM; r++)
+		if (cdl->reporter[r])
+			devl_health_reporter_destroy(cdl->reporter[r]);
+	/* There is none after a reload that failed. */
+	if (!devlink_is_reload_failed(devlink))
+		devl_port_unregister(&cdl->port);
+	ceth_params_unregister(cdl);
 	devl_unlock(devlink);
 	cdev->netdev->devlink_port = NULL;
 	cdev->devlink = NULL;

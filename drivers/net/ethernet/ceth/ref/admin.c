@@ -54,7 +54,7 @@ int cref_command(struct cref *v, u16 op, struct refnic_cmd *cmd)
 		if (cref_gone(v))
 			return -ENODEV;
 		dev_err(&v->rdev->dev, "no answer to command %u\n", op);
-		ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
+		ceth_fault(cref_cdev(v), CETH_FAULT_DEVICE, 0);
 		return -ETIMEDOUT;
 	}
 	/* The sign before the answer. */

@@ -201,12 +201,12 @@ static void cref_event(void *priv)
 	if (events == REFNIC_GONE || !READ_ONCE(v->up))
 		return;
 	if (events & REFNIC_EV_LINK)
-		ceth_link_changed(v->cdev);
+		ceth_link_changed(cref_cdev(v));
 	if (events & REFNIC_EV_STARVED)
-		ceth_rx_starved(v->cdev,
+		ceth_rx_starved(cref_cdev(v),
 				refnic_read(v->rdev, REFNIC_REG_STARVED));
 	if (events & REFNIC_EV_HEALTH)
-		ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
+		ceth_fault(cref_cdev(v), CETH_FAULT_DEVICE, 0);
 	refnic_write(v->rdev, REFNIC_REG_VECTOR(0), 1);
 }
 
@@ -324,6 +324,7 @@ static int cref_setup(struct cref *v)
 
 static int cref_probe(struct refnic_device *rdev)
 {
+	struct ceth_dev *cdev;
 	struct cref *v;
 	int err;
 
@@ -334,8 +335,8 @@ static int cref_probe(struct refnic_device *rdev)
 	err = cref_setup(v);
 	if (err)
 		return err;
-	v->cdev = ceth_create(&rdev->dev, &v->caps, &cref_ops, &cref_dp, v);
-	return PTR_ERR_OR_ZERO(v->cdev) ?: ceth_register(v->cdev);
+	cdev = ceth_create(&rdev->dev, &v->caps, &cref_ops, &cref_dp, v);
+	return PTR_ERR_OR_ZERO(cdev) ?: ceth_register(cdev);
 }
 
 static void cref_remove(struct refnic_device *rdev)

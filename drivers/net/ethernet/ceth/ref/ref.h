@@ -37,7 +37,6 @@ struct cref_queue {
 
 struct cref {
 	struct refnic_device *rdev;
-	struct ceth_dev *cdev;
 	struct ceth_caps caps;
 	u64 feat;		/* features in use */
 	u32 filters;		/* addresses that the filter can hold */
@@ -49,6 +48,12 @@ struct cref {
 	void *data;		/* of a command */
 	dma_addr_t data_dma;
 };
+
+/* Not the same for ever: see ceth_create(). */
+static inline struct ceth_dev *cref_cdev(const struct cref *v)
+{
+	return dev_get_drvdata(&v->rdev->dev);
+}
 
 static inline bool cref_gone(const struct cref *v)
 {

@@ -263,16 +263,16 @@ static void cvio_event(void *priv)
 	/* Or the device has vanished; then the bus removes it soon. */
 	if (cvio_needs_reset(v)) {
 		WRITE_ONCE(v->broken, true);
-		ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
+		ceth_fault(cvio_cdev(v), CETH_FAULT_DEVICE, 0);
 		return;
 	}
 	status = cvio_status(v);
 	if ((status ^ v->status) & VIRTIO_NET_S_LINK_UP)
-		ceth_link_changed(v->cdev);
+		ceth_link_changed(cvio_cdev(v));
 	v->status = status;
 	if (cvio_has(v, VIRTIO_NET_F_GUEST_ANNOUNCE) &&
 	    (status & VIRTIO_NET_S_ANNOUNCE))
-		ceth_announce(v->cdev);
+		ceth_announce(cvio_cdev(v));
 }
 
 static const struct ceth_ops cvio_ops = {
@@ -321,6 +321,7 @@ static int cvio_setup(struct cvio *v)
 
 static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
+	struct ceth_dev *cdev;
 	struct cvio *v;
 	int err;
 
@@ -342,11 +343,11 @@ static int cvio_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto err_transport;
 
-	v->cdev = ceth_create(&pdev->dev, &v->caps, &cvio_ops,
-			      v->packed ? &cvio_packed : &cvio_split, v);
-	err = PTR_ERR_OR_ZERO(v->cdev);
+	cdev = ceth_create(&pdev->dev, &v->caps, &cvio_ops,
+			   v->packed ? &cvio_packed : &cvio_split, v);
+	err = PTR_ERR_OR_ZERO(cdev);
 	if (!err)
-		err = ceth_register(v->cdev);
+		err = ceth_register(cdev);
 	if (!err)
 		return 0;
 err_transport:

@@ -102,7 +102,6 @@ struct cvio_vq {
  * struct cvio - one virtio-net device
  * @mdev: PCI transport
  * @pdev: PCI function
- * @cdev: the core's side of it
  * @caps: what the core was told
  * @features: negotiated
  * @packed: VIRTIO_F_RING_PACKED is negotiated
@@ -124,7 +123,6 @@ struct cvio_vq {
 struct cvio {
 	struct virtio_pci_modern_device mdev;
 	struct pci_dev *pdev;
-	struct ceth_dev *cdev;
 	struct ceth_caps caps;
 	u64 features;
 	bool packed;
@@ -150,6 +148,12 @@ struct cvio {
 static inline bool cvio_has(const struct cvio *v, unsigned int bit)
 {
 	return v->features & BIT_ULL(bit);
+}
+
+/* Not the same for ever: see ceth_create(). */
+static inline struct ceth_dev *cvio_cdev(const struct cvio *v)
+{
+	return pci_get_drvdata(v->pdev);
 }
 
 /* A vanished device reads as all ones, which includes this bit (2.1). */

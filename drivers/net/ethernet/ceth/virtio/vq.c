@@ -190,7 +190,7 @@ int cvio_ring_stop(void *priv, void *ring)
 		return 0;
 	dev_err(&v->pdev->dev, "queue %u does not stop\n", vq->index);
 	v->broken = true;
-	ceth_fault(v->cdev, CETH_FAULT_DEVICE, vq->index / 2);
+	ceth_fault(cvio_cdev(v), CETH_FAULT_DEVICE, vq->index / 2);
 	return err;
 }
 
@@ -280,7 +280,7 @@ int cvio_ctrl(struct cvio *v, u8 class, u8 cmd, const void *data, u32 len)
 			v->broken = true;
 			dev_err(&v->pdev->dev, "no answer to command %u.%u\n",
 				class, cmd);
-			ceth_fault(v->cdev, CETH_FAULT_DEVICE, 0);
+			ceth_fault(cvio_cdev(v), CETH_FAULT_DEVICE, 0);
 			return -ETIMEDOUT;
 		}
 		usleep_range(us, us * 2);
