@@ -432,6 +432,10 @@ static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
 		return refhw_rss_remove(hw, le16_to_cpu(c->rss.ctx));
 	case REFNIC_OP_TX_RATE:
 		return refhw_tx_rate(hw, &c->rate);
+	case REFNIC_OP_FUNC_ADD:
+	case REFNIC_OP_FUNC_SET:
+	case REFNIC_OP_FUNC_DEL:
+		return refhw_func_command(hw, le16_to_cpu(c->op), &c->func);
 	case REFNIC_OP_CLOCK:
 		if (!(hw->feat & REFNIC_F_CLOCK))
 			return REFNIC_ERR_OP;
@@ -489,7 +493,7 @@ void refhw_forget(struct refhw *hw)
 		refhw_rule_set(hw, i, NULL);
 	for (i = 0; i < ARRAY_SIZE(hw->rss); i++)
 		refhw_rss_set(hw, i, NULL);
-	ether_addr_copy(hw->mac, hw->port->mac);
+	ether_addr_copy(hw->mac, hw->perm);
 	bitmap_zero(hw->vlans, VLAN_N_VID);
 	hw->offloads = 0;
 }

@@ -53,7 +53,7 @@ static int refhw_power(struct refhw_port *port, bool on)
 	if (on == !!hw)
 		return 0;
 	if (on) {
-		hw = refhw_create(port);
+		hw = refhw_create(port, NULL, 0);
 		if (IS_ERR(hw))
 			return PTR_ERR(hw);
 	} else {
@@ -360,6 +360,7 @@ static void refhw_port_remove(struct refhw_port *port)
 	refhw_wire_cut(port);
 	list_del(&port->list);
 	mutex_unlock(&refhw_lock);
+	refhw_func_exit(port);
 	refhw_wire_exit(port);
 }
 
@@ -394,6 +395,7 @@ static struct refhw_port *refhw_port_make(const char *name, u32 pairs)
 	port->gen.size = 60;
 	port->gen.flows = 16;
 	refhw_wire_init(port);
+	refhw_func_init(port);
 	config_group_init_type_name(&port->group, name, &refhw_port_type);
 
 	mutex_lock(&refhw_lock);

@@ -61,9 +61,9 @@ void refhw_fail(struct refhw *hw, enum refnic_health code, u16 arg)
 		refhw_event(hw, REFNIC_EV_HEALTH);
 }
 
-static u32 refhw_mac_reg(const struct refhw_port *port, u32 reg)
+static u32 refhw_mac_reg(const struct refhw *hw, u32 reg)
 {
-	const u8 *m = port->mac;
+	const u8 *m = hw->perm;
 
 	if (reg == REFNIC_REG_MAC_HI)
 		return m[4] | m[5] << 8;
@@ -83,9 +83,9 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 	case REFNIC_REG_VERSION:
 		return FIELD_PREP(REFNIC_VERSION_MAJOR, REFNIC_MAJOR);
 	case REFNIC_REG_CAPS_LO:
-		return lower_32_bits(port->caps);
+		return lower_32_bits(hw->caps);
 	case REFNIC_REG_CAPS_HI:
-		return upper_32_bits(port->caps);
+		return upper_32_bits(hw->caps);
 	case REFNIC_REG_FEAT_LO:
 		return lower_32_bits(hw->feat);
 	case REFNIC_REG_FEAT_HI:
@@ -129,7 +129,7 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return 4096;
 	case REFNIC_REG_MAC_LO:
 	case REFNIC_REG_MAC_HI:
-		return refhw_mac_reg(port, reg);
+		return refhw_mac_reg(hw, reg);
 	case REFNIC_REG_FILTERS:
 		return REFHW_FILTERS;
 	case REFNIC_REG_RULES:
@@ -138,6 +138,10 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return REFHW_RSS_CTXS;
 	case REFNIC_REG_GRO_SEGS:
 		return REFHW_GRO_SEGS;
+	case REFNIC_REG_FUNCS:
+		return hw->caps & REFNIC_F_FUNCTIONS ? REFHW_FUNCTIONS : 0;
+	case REFNIC_REG_FUNC_UP:
+		return hw->caps & REFNIC_F_FUNCTIONS ? refhw_func_reg(port) : 0;
 	case REFNIC_REG_STATS:
 		return REFHW_STATS;
 	case REFNIC_REG_TIME_LO:
@@ -263,7 +267,7 @@ static void refhw_reset(struct refhw *hw)
 
 static bool refhw_enable(struct refhw *hw)
 {
-	if ((hw->feat & ~hw->port->caps) || hw->aq_order > REFNIC_AQ_SIZE_MAX)
+	if ((hw->feat & ~hw->caps) || hw->aq_order > REFNIC_AQ_SIZE_MAX)
 		return false;
 	hw->aq = refhw_dma(hw, hw->aq_addr, sizeof(*hw->aq) << hw->aq_order);
 	return hw->aq;
@@ -339,8 +343,52 @@ static void refhw_release(struct device *dev)
 	kvfree(hw);
 }
 
-/* A device for a port, found by a driver before this returns. */
-struct refhw *refhw_create(struct refhw_port *port)
+/* No frame finds it any more, after a grace period. */
+static void refhw_detach(struct refhw *hw)
+{
+	rcu_assign_pointer(*hw->slot, NULL);
+	if (hw->fn)
+		WRITE_ONCE(hw->port->n_fns, hw->port->n_fns - 1);
+}
+
+/* What the port's own device is, or a function of it. */
+static void refhw_describe(struct refhw *hw, const struct refhw_fn *fn, u32 nr)
+{
+	struct refhw_port *port = hw->port;
+	struct refhw *parent;
+	char name[48];
+
+	hw->fn = nr;
+	if (!nr) {
+		hw->slot = &port->hw;
+		hw->caps = port->caps;
+		ether_addr_copy(hw->perm, port->mac);
+		refhw_bus_init(&hw->rdev, port->name, refhw_release);
+		return;
+	}
+	parent = rcu_dereference_protected(port->hw,
+					   lockdep_is_held(&refhw_lock));
+	hw->slot = &port->fns[nr - 1].hw;
+	hw->gen = fn->gen;
+	hw->caps = port->caps & ~REFNIC_F_FUNCTIONS;
+	ether_addr_copy(hw->perm, fn->mac);
+	snprintf(name, sizeof(name), "%s.%u", port->name, nr);
+	refhw_bus_init(&hw->rdev, name, refhw_release);
+	hw->rdev.dev.parent = &parent->rdev.dev;
+}
+
+/**
+ * refhw_create() - a device for a port
+ * @port: port
+ * @fn: function of the port's device; NULL: the port's device itself
+ * @nr: number of the function
+ *
+ * Under refhw_lock. A driver has found it when this returns.
+ *
+ * Return: the device or an ERR_PTR.
+ */
+struct refhw *refhw_create(struct refhw_port *port, const struct refhw_fn *fn,
+			   u32 nr)
 {
 	struct task_struct *task;
 	struct refhw *hw;
@@ -350,15 +398,16 @@ struct refhw *refhw_create(struct refhw_port *port)
 	if (!hw)
 		return ERR_PTR(-ENOMEM);
 	hw->port = port;
-	refhw_bus_init(&hw->rdev, port->name, refhw_release);
+	refhw_describe(hw, fn, nr);
 	hw->rdev.ops = &refhw_bus_ops;
 	refhw_clock_init(hw);
-	err = refhw_irq_init(hw, port->pairs + 1);
+	err = refhw_irq_init(hw, (fn ? fn->pairs : port->pairs) + 1);
 	if (err)
 		goto err_irq;
 	hw->status = REFNIC_STAT_READY;
-	ether_addr_copy(hw->mac, port->mac);
-	task = kthread_create(refhw_thread, hw, "%s-adm", port->name);
+	ether_addr_copy(hw->mac, hw->perm);
+	task = kthread_create(refhw_thread, hw, "%s-adm",
+			      dev_name(&hw->rdev.dev));
 	if (IS_ERR(task)) {
 		err = PTR_ERR(task);
 		goto err_irq;
@@ -366,14 +415,16 @@ struct refhw *refhw_create(struct refhw_port *port)
 	/* A late register access may still wake it. */
 	hw->task = get_task_struct(task);
 	wake_up_process(task);
-	rcu_assign_pointer(port->hw, hw);
+	rcu_assign_pointer(*hw->slot, hw);
+	if (nr)
+		WRITE_ONCE(port->n_fns, port->n_fns + 1);
 	err = device_add(&hw->rdev.dev);
 	if (err)
 		goto err_task;
 	return hw;
 
 err_task:
-	rcu_assign_pointer(port->hw, NULL);
+	refhw_detach(hw);
 	synchronize_srcu(&refhw_srcu);
 	kthread_stop(hw->task);
 err_irq:
@@ -388,7 +439,9 @@ void refhw_destroy(struct refhw *hw)
 	WRITE_ONCE(hw->gone, true);
 	WRITE_ONCE(hw->status, 0);
 	kthread_stop(hw->task);
-	rcu_assign_pointer(hw->port->hw, NULL);
+	if (!hw->fn)
+		refhw_func_off(hw->port);
+	refhw_detach(hw);
 	refhw_queues_stop(hw);
 	synchronize_srcu(&refhw_srcu);
 	refhw_forget(hw);

@@ -5,7 +5,9 @@
  * device in it, struct refhw, which a driver finds on the bus.
  *
  * Locks
- *	refhw_lock		ports, wires, power: everything that configfs does
+ *	refhw_lock		ports, wires, power: everything that configfs does;
+ *				functions' devices
+ *	refhw_port.fn_lock	what functions there should be
  *	admin thread		state of a device; nobody else changes it, so that
  *				it needs no lock
  *	refhw_srcu		who sends a frame holds it: ports, devices and
@@ -44,6 +46,7 @@
 #define REFHW_RULES		64
 #define REFHW_RSS_CTXS		32
 #define REFHW_SPEED		100000
+#define REFHW_FUNCTIONS		16
 /* Most segments of a coalesced frame */
 #define REFHW_GRO_SEGS		128
 /* Flows of a queue that are coalesced at a time */
@@ -65,7 +68,8 @@
 			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
 			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
 			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES | \
-			 REFNIC_F_RSS_CTX | REFNIC_F_RSS_SYM | REFNIC_F_GRO)
+			 REFNIC_F_RSS_CTX | REFNIC_F_RSS_SYM | REFNIC_F_GRO | \
+			 REFNIC_F_FUNCTIONS)
 
 /**
  * struct refhw_iov - a piece of a frame
@@ -308,6 +312,11 @@ struct refhw_clock {
  * struct refhw - a device
  * @rdev: as the bus sees it
  * @port: where it sits
+ * @slot: where the port has it
+ * @fn: number of the function; 0: the port's own device
+ * @gen: of the function's record, when it was made
+ * @caps: what it can do
+ * @perm: permanent address
  * @task: admin thread
  * @idle: it sleeps
  * @gone: pulled out
@@ -342,6 +351,11 @@ struct refhw_clock {
 struct refhw {
 	struct refnic_device rdev;
 	struct refhw_port *port;
+	struct refhw __rcu **slot;
+	u32 fn;
+	u32 gen;
+	u64 caps;
+	u8 perm[ETH_ALEN];
 	struct task_struct *task;
 	bool idle;
 	bool gone;
@@ -467,6 +481,24 @@ struct refhw_faults {
 };
 
 /**
+ * struct refhw_fn - a function of a port's device: what it should be
+ * @used: the driver has asked for it
+ * @active: there should be a device
+ * @pairs: its queue pairs
+ * @gen: counts changes
+ * @mac: its permanent address
+ * @hw: the device, under refhw_lock; NULL: there is none
+ */
+struct refhw_fn {
+	bool used;
+	bool active;
+	u16 pairs;
+	u32 gen;
+	u8 mac[ETH_ALEN];
+	struct refhw __rcu *hw;
+};
+
+/**
  * struct refhw_port - a place for a device
  * @group: in configfs
  * @list: of all ports
@@ -484,6 +516,11 @@ struct refhw_faults {
  * @wire: towards @peer
  * @gen: generator
  * @faults: misbehaviour
+ * @fns: functions
+ * @n_fns: devices among them
+ * @next_fn: where the search for a function's number starts
+ * @fn_lock: of @fns but for the devices
+ * @fn_work: brings devices in line with @fns
  */
 struct refhw_port {
 	struct config_group group;
@@ -502,6 +539,11 @@ struct refhw_port {
 	struct refhw_wire wire;
 	struct refhw_gen gen;
 	struct refhw_faults faults;
+	struct refhw_fn fns[REFHW_FUNCTIONS];
+	u32 n_fns;
+	u32 next_fn;
+	struct mutex fn_lock; /* of what functions there should be */
+	struct work_struct fn_work;
 };
 
 extern struct mutex refhw_lock;
@@ -527,12 +569,26 @@ void refhw_bus_init(struct refnic_device *rdev, const char *name,
 		    void (*release)(struct device *dev));
 
 /* device.c: registers, reset, power */
-struct refhw *refhw_create(struct refhw_port *port);
+struct refhw *refhw_create(struct refhw_port *port, const struct refhw_fn *fn,
+			   u32 nr);
 void refhw_destroy(struct refhw *hw);
 void refhw_fail(struct refhw *hw, enum refnic_health code, u16 arg);
 void refhw_event(struct refhw *hw, u32 event);
 void refhw_wake(struct refhw *hw);
 void *refhw_dma(struct refhw *hw, u64 addr, u32 len);
+
+/* func.c: functions */
+enum refnic_code refhw_func_command(struct refhw *hw, u16 op,
+				    struct refnic_cmd_func *c);
+u32 refhw_func_reg(const struct refhw_port *port);
+void refhw_func_off(struct refhw_port *port);
+void refhw_func_event(struct refhw_port *port, u32 event);
+void refhw_func_init(struct refhw_port *port);
+void refhw_func_exit(struct refhw_port *port);
+
+/* switch.c */
+void refhw_switch_in(struct refhw_port *port, struct refhw_frame *f);
+bool refhw_switch_out(struct refhw *hw, struct refhw_frame *f);
 
 /* admin.c: commands */
 void refhw_admin(struct refhw *hw);
@@ -581,6 +637,7 @@ void refhw_frame_slice(struct refhw_frame *to, const struct refhw_frame *f,
 
 /* steer.c: filters and steering */
 bool refhw_filtered(struct refhw *hw, const struct refhw_frame *f);
+bool refhw_owns(struct refhw *hw, const struct refhw_frame *f);
 u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u64 *info,
 		u32 *hash);
 void refhw_rss_prepare(struct refhw_rss *rss);

@@ -40,6 +40,7 @@
 #define REFNIC_F_RSS_CTX	BIT_ULL(13)
 #define REFNIC_F_RSS_SYM	BIT_ULL(14)
 #define REFNIC_F_GRO		BIT_ULL(15)
+#define REFNIC_F_FUNCTIONS	BIT_ULL(18)
 
 /* Operation */
 #define REFNIC_REG_CONTROL	0x018
@@ -106,6 +107,10 @@ enum refnic_health {
 #define REFNIC_REG_TIME_LO	0x068
 #define REFNIC_REG_TIME_HI	0x06c
 
+/* Functions: how many there can be; which of them are there, id 1 in bit 0 */
+#define REFNIC_REG_FUNCS	0x0a0
+#define REFNIC_REG_FUNC_UP	0x0a4
+
 /* Admin queue */
 #define REFNIC_REG_AQ_LO	0x080
 #define REFNIC_REG_AQ_HI	0x084
@@ -139,6 +144,9 @@ enum refnic_op {
 	REFNIC_OP_CLOCK		= 12,
 	REFNIC_OP_RULE		= 13,
 	REFNIC_OP_RSS_REMOVE	= 14,
+	REFNIC_OP_FUNC_ADD	= 18,
+	REFNIC_OP_FUNC_SET	= 19,
+	REFNIC_OP_FUNC_DEL	= 20,
 };
 
 /* &refnic_cmd.status */
@@ -251,6 +259,14 @@ struct refnic_cmd_stats {
 	__le32 len;
 };
 
+struct refnic_cmd_func {
+	__le16 id;			/* answer of FUNC_ADD */
+	__le16 pairs;
+	__le16 flags;
+#define REFNIC_FUNC_ACTIVE	BIT(0)
+	u8 mac[6];
+};
+
 struct refnic_cmd {
 	__le16 op;
 	__le16 pad;
@@ -278,6 +294,7 @@ struct refnic_cmd {
 		struct refnic_cmd_clock clock;
 		struct refnic_cmd_rule rule;
 		struct refnic_cmd_stats stats;
+		struct refnic_cmd_func func;
 		u8 args[56];
 	};
 };

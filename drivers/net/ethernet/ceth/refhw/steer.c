@@ -48,6 +48,25 @@ bool refhw_filtered(struct refhw *hw, const struct refhw_frame *f)
 }
 
 /**
+ * refhw_owns() - is a frame for an address of this device?
+ * @hw: the device
+ * @f: frame
+ *
+ * Return: it is unicast, and the address is the device's own or in its table.
+ */
+bool refhw_owns(struct refhw *hw, const struct refhw_frame *f)
+{
+	const struct refhw_filter *filter;
+	const u8 *dst = f->hdr;
+
+	if (is_multicast_ether_addr(dst))
+		return false;
+	filter = srcu_dereference(hw->filter, &refhw_srcu);
+	return ether_addr_equal_unaligned(dst, hw->mac) ||
+	       (filter && refhw_filter_has(filter, dst));
+}
+
+/**
  * refhw_rss_prepare() - compute what refhw_hash() looks up
  * @rss: key is set
  *

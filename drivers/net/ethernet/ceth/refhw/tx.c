@@ -104,7 +104,8 @@ static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 	}
 	refhw_tx_pace(q, f->len);
 	refhw_count_tx(q->hw, f->hdr, f->len);
-	refhw_wire_send(q->hw, f);
+	if (!refhw_switch_out(q->hw, f))
+		refhw_wire_send(q->hw, f);
 }
 
 /* The packet's header is moved out of its first pieces. */
@@ -343,7 +344,7 @@ int refhw_tx_start(struct refhw_queue *q)
 	struct task_struct *task;
 
 	task = kthread_create(refhw_tx_thread, q, "%s-tx%u",
-			      q->hw->port->name, q->index);
+			      dev_name(&q->hw->rdev.dev), q->index);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	/* A late doorbell may still wake it. */

@@ -57,6 +57,7 @@ static void refhw_link_tell(struct refhw_port *port)
 				    lockdep_is_held(&refhw_lock));
 	if (hw)
 		refhw_event(hw, REFNIC_EV_LINK);
+	refhw_func_event(port, REFNIC_EV_LINK);
 }
 
 /* Tell both ends of a wire; under refhw_lock. */
@@ -101,13 +102,9 @@ void refhw_wire_cut(struct refhw_port *port)
 static void refhw_wire_out(struct refhw_port *port, struct refhw_frame *f)
 {
 	struct refhw_port *peer = srcu_dereference(port->peer, &refhw_srcu);
-	struct refhw *hw;
 
-	if (!peer)
-		return;
-	hw = srcu_dereference(peer->hw, &refhw_srcu);
-	if (hw)
-		refhw_rx(hw, f);
+	if (peer)
+		refhw_switch_in(peer, f);
 }
 
 static bool refhw_dice(u32 per_million)
@@ -339,7 +336,7 @@ static int refhw_gen_thread(void *data)
 			hw = srcu_dereference(port->hw, &refhw_srcu);
 			if (hw && refhw_link_up(port)) {
 				refhw_gen_frame(port, hw, f, n++);
-				refhw_rx(hw, f);
+				refhw_switch_in(port, f);
 			}
 			srcu_read_unlock(&refhw_srcu, idx);
 			port->gen.frames--;

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Reference NIC: functions, devices that a port's device puts beside itself.
+ *
+ * Commands only note what there should be. Plugging in and pulling out is done
+ * by a work item: the driver that hears of it may hold up whoever does that,
+ * and the admin thread must go on.
+ */
+#include <linux/etherdevice.h>
+
+#include "refhw.h"
+
+static struct refhw *refhw_func_hw(const struct refhw_fn *fn)
+{
+	return rcu_dereference_protected(fn->hw, lockdep_is_held(&refhw_lock));
+}
+
+static void refhw_func_update(struct refhw_port *port, u32 i)
+{
+	struct refhw_fn *fn = &port->fns[i], want;
+	struct refhw *hw = refhw_func_hw(fn);
+
+	mutex_lock(&port->fn_lock);
+	want = *fn;
+	mutex_unlock(&port->fn_lock);
+	if (hw && (!want.active || hw->gen != want.gen)) {
+		refhw_destroy(hw);
+		hw = NULL;
+	}
+	if (hw || !want.active || !rcu_access_pointer(port->hw))
+		return;
+	hw = refhw_create(port, &want, i + 1);
+	if (IS_ERR(hw))
+		pr_err("%s: function %u: %pe\n", port->name, i + 1, hw);
+}
+
+static void refhw_func_work(struct work_struct *work)
+{
+	struct refhw_port *port = container_of(work, struct refhw_port,
+					       fn_work);
+	u32 i;
+
+	mutex_lock(&refhw_lock);
+	for (i = 0; i < REFHW_FUNCTIONS; i++)
+		refhw_func_update(port, i);
+	mutex_unlock(&refhw_lock);
+}
+
+/* A number that has not been used for long, and is free for good. */
+static enum refnic_code refhw_func_add(struct refhw_port *port,
+				       struct refnic_cmd_func *c)
+{
+	struct refhw_fn *fn;
+	u32 i, slot;
+
+	for (i = 0; i < REFHW_FUNCTIONS; i++) {
+		slot = port->next_fn++ % REFHW_FUNCTIONS;
+		fn = &port->fns[slot];
+		if (fn->used || rcu_access_pointer(fn->hw))
+			continue;
+		fn->used = true;
+		c->id = cpu_to_le16(slot + 1);
+		return REFNIC_OK;
+	}
+	return REFNIC_ERR_MEMORY;
+}
+
+static enum refnic_code refhw_func_set(struct refhw_port *port,
+				       struct refhw_fn *fn,
+				       const struct refnic_cmd_func *c)
+{
+	bool active = le16_to_cpu(c->flags) & REFNIC_FUNC_ACTIVE;
+	u32 pairs = le16_to_cpu(c->pairs);
+
+	if (!is_valid_ether_addr(c->mac) || !pairs || pairs > port->pairs)
+		return REFNIC_ERR_ARG;
+	if (active && fn->active)
+		return REFNIC_ERR_STATE;
+	ether_addr_copy(fn->mac, c->mac);
+	fn->pairs = pairs;
+	fn->active = active;
+	fn->gen++;
+	return REFNIC_OK;
+}
+
+/**
+ * refhw_func_command() - the commands of functions
+ * @hw: the device; no function
+ * @op: which
+ * @c: arguments
+ *
+ * Return: code.
+ */
+enum refnic_code refhw_func_command(struct refhw *hw, u16 op,
+				    struct refnic_cmd_func *c)
+{
+	struct refhw_port *port = hw->port;
+	u32 slot = le16_to_cpu(c->id) - 1;
+	enum refnic_code code;
+	struct refhw_fn *fn;
+
+	if (!(hw->feat & REFNIC_F_FUNCTIONS))
+		return REFNIC_ERR_OP;
+	mutex_lock(&port->fn_lock);
+	if (op == REFNIC_OP_FUNC_ADD) {
+		code = refhw_func_add(port, c);
+		goto out;
+	}
+	code = REFNIC_ERR_ARG;
+	if (slot >= REFHW_FUNCTIONS || !port->fns[slot].used)
+		goto out;
+	fn = &port->fns[slot];
+	if (op == REFNIC_OP_FUNC_SET) {
+		code = refhw_func_set(port, fn, c);
+	} else {
+		fn->used = false;
+		fn->active = false;
+		code = REFNIC_OK;
+	}
+	schedule_work(&port->fn_work);
+out:
+	mutex_unlock(&port->fn_lock);
+	return code;
+}
+
+/* Which functions are there, as the register says. */
+u32 refhw_func_reg(const struct refhw_port *port)
+{
+	u32 i, up = 0;
+
+	for (i = 0; i < REFHW_FUNCTIONS; i++)
+		if (rcu_access_pointer(port->fns[i].hw))
+			up |= BIT(i);
+	return up;
+}
+
+/* The device goes, and its functions with it; under refhw_lock. */
+void refhw_func_off(struct refhw_port *port)
+{
+	struct refhw *hw;
+	u32 i;
+
+	for (i = 0; i < REFHW_FUNCTIONS; i++) {
+		mutex_lock(&port->fn_lock);
+		port->fns[i].used = false;
+		port->fns[i].active = false;
+		mutex_unlock(&port->fn_lock);
+		hw = refhw_func_hw(&port->fns[i]);
+		if (hw)
+			refhw_destroy(hw);
+	}
+}
+
+/* An event that is every function's, too; under refhw_lock. */
+void refhw_func_event(struct refhw_port *port, u32 event)
+{
+	struct refhw *hw;
+	u32 i;
+
+	for (i = 0; i < REFHW_FUNCTIONS; i++) {
+		hw = refhw_func_hw(&port->fns[i]);
+		if (hw)
+			refhw_event(hw, event);
+	}
+}
+
+void refhw_func_init(struct refhw_port *port)
+{
+	mutex_init(&port->fn_lock);
+	INIT_WORK(&port->fn_work, refhw_func_work);
+}
+
+/* The port has no device any more; not under refhw_lock. */
+void refhw_func_exit(struct refhw_port *port)
+{
+	cancel_work_sync(&port->fn_work);
+}
