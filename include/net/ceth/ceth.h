@@ -73,6 +73,8 @@ struct seq_file;
  * @CETH_CAP_RSS_SYM: the input of the hash can be made symmetric
  *	(&ceth_caps.rss_xfrm), and parts of it left out
  *	(&ceth_caps.hash_fields); needs CETH_CAP_RSS.
+ * @CETH_CAP_FUNCTIONS: the device can put devices of the same kind beside
+ *	itself on its bus (func_add, func_set, func_del, func_attached).
  * @CETH_CAP_STATS: the device counts by itself (&ceth_caps.stats, get_stats).
  */
 enum ceth_cap {
@@ -89,6 +91,7 @@ enum ceth_cap {
 	CETH_CAP_PHYS_ADDR		= BIT(10),
 	CETH_CAP_RSS_CTX		= BIT(11),
 	CETH_CAP_RSS_SYM		= BIT(12),
+	CETH_CAP_FUNCTIONS		= BIT(15),
 	CETH_CAP_STATS			= BIT(16),
 };
 
@@ -313,6 +316,7 @@ struct ceth_ring_limits {
  * @stats: what the device counts, with CETH_CAP_STATS; belongs to the backend
  *	and stays valid as long as the device is registered
  * @n_stats: entries of @stats
+ * @max_funcs: functions, with CETH_CAP_FUNCTIONS
  * @fw_version: what runs in the device; may be NULL
  */
 struct ceth_caps {
@@ -344,6 +348,7 @@ struct ceth_caps {
 	int event_irq;
 	const struct ceth_dev_stats *stats;
 	u16 n_stats;
+	u16 max_funcs;
 	const char *fw_version;
 };
 
@@ -437,6 +442,18 @@ struct ceth_rule {
 	bool rss;
 	u16 ctx;
 	u16 queue;
+};
+
+/**
+ * struct ceth_func - a function: a device that a device puts beside itself
+ * @active: it is there, on the bus
+ * @n_pairs: queue pairs of its own
+ * @mac: its permanent address
+ */
+struct ceth_func {
+	bool active;
+	u16 n_pairs;
+	u8 mac[ETH_ALEN];
 };
 
 /**
@@ -623,6 +640,27 @@ struct ceth_ops {
 	 *	dev_init, into @val, which is all zero; about once a second
 	 */
 	int (*get_stats)(void *priv, u64 *val);
+	/**
+	 * @func_add: reserve a function; *@id is the device's number for it.
+	 *	Functions have queues, interrupts and resets of their own:
+	 *	dev_reset of the device leaves them alone. Their callbacks come
+	 *	between dev_init and dev_reset, with queues or without.
+	 */
+	int (*func_add)(void *priv, u16 *id);
+	/**
+	 * @func_set: what function @id should be. The device comes or goes
+	 *	after that, as if somebody had plugged it in or pulled it out;
+	 *	it is not waited for. While it is active only that it no longer
+	 *	should be is said.
+	 */
+	int (*func_set)(void *priv, u16 id, const struct ceth_func *func);
+	/** @func_del: give function @id up; one that is active goes */
+	int (*func_del)(void *priv, u16 id);
+	/**
+	 * @func_attached: is function @id there? Not under the configuration
+	 *	lock; also called while down.
+	 */
+	bool (*func_attached)(void *priv, u16 id);
 	/**
 	 * @announce_done: the core has announced the addresses, as asked for
 	 *	by ceth_announce()

@@ -72,6 +72,7 @@ struct ceth_health {
  * @caps: as stated by the backend
  * @port: names the network device
  * @reporter: by &enum ceth_reporter; NULL where registration failed
+ * @funcs: functions, under the devlink lock
  * @lock: held while a fault is reported, and to change @published
  * @published: between register and unregister: reports are allowed
  */
@@ -80,6 +81,7 @@ struct ceth_devlink {
 	struct ceth_caps caps;
 	struct devlink_port port;
 	struct devlink_health_reporter *reporter[CETH_REPORTER_NUM];
+	struct list_head funcs;
 	struct mutex lock; /* see above */
 	bool published;
 };
@@ -349,6 +351,13 @@ void ceth_devlink_unregister(struct ceth_dev *cdev);
 void ceth_devlink_destroy(struct ceth_dev *cdev);
 int ceth_devlink_port(struct ceth_devlink *cdl, struct ceth_dev *cdev);
 void ceth_health_report(struct ceth_dev *cdev, enum ceth_fault fault);
+
+/* functions.c */
+int ceth_func_port_new(struct devlink *devlink,
+		       const struct devlink_port_new_attrs *attrs,
+		       struct netlink_ext_ack *extack,
+		       struct devlink_port **port);
+void ceth_funcs_remove(struct ceth_devlink *cdl);
 
 /* reload.c */
 int ceth_params_register(struct ceth_devlink *cdl);

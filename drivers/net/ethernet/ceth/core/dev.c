@@ -205,6 +205,10 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 		return false;
 	if ((caps->caps & CETH_CAP_TX_RATE) && !ops->set_tx_rate)
 		return false;
+	if ((caps->caps & CETH_CAP_FUNCTIONS) &&
+	    (!ops->func_add || !ops->func_set || !ops->func_del ||
+	     !ops->func_attached || !caps->max_funcs))
+		return false;
 	if ((caps->caps & CETH_CAP_STATS) &&
 	    (!ops->get_stats || !caps->stats || !caps->n_stats))
 		return false;

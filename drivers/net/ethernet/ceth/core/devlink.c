@@ -364,6 +364,7 @@ static int ceth_devlink_info_get(struct devlink *devlink,
 
 static const struct devlink_ops ceth_devlink_ops = {
 	.info_get	= ceth_devlink_info_get,
+	.port_new	= ceth_func_port_new,
 	.reload_actions	= BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT),
 	.reload_down	= ceth_reload_down,
 	.reload_up	= ceth_reload_up,
@@ -420,6 +421,7 @@ int ceth_devlink_create(struct ceth_dev *cdev, const struct ceth_caps *caps)
 	cdl = devlink_priv(devlink);
 	cdl->cdev = cdev;
 	cdl->caps = *caps;
+	INIT_LIST_HEAD(&cdl->funcs);
 	mutex_init(&cdl->lock);
 
 	devl_lock(devlink);
@@ -477,6 +479,9 @@ void ceth_devlink_unregister(struct ceth_dev *cdev)
 	cdl->published = false;
 	mutex_unlock(&cdl->lock);
 	devlink_unregister(cdev->devlink);
+	devl_lock(cdev->devlink);
+	ceth_funcs_remove(cdl);
+	devl_unlock(cdev->devlink);
 }
 
 /**

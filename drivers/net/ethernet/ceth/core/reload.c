@@ -5,7 +5,7 @@
  * device goes, and another one takes its place, as after a new probe: with
  * defaults instead of what the user has configured, and with counters that
  * begin anew. The backend's device, its interrupts, the devlink instance with
- * its parameters and reporters, and the work queue stay.
+ * its parameters and reporters, and the work queue stay. Functions go.
  *
  * All of this runs under the devlink lock, which the fault work may be waiting
  * for. So the old device is not waited for either: it is freed by a work item
@@ -95,6 +95,7 @@ int ceth_reload_down(struct devlink *devlink, bool netns_change,
 		NL_SET_ERR_MSG_MOD(extack, "the device is gone");
 		return -ENODEV;
 	}
+	ceth_funcs_remove(cdl);
 	ceth_hide(cdev);
 	/* What is still reported of it is old. */
 	WRITE_ONCE(cdev->gone, true);

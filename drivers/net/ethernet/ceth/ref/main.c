@@ -40,6 +40,7 @@ static const struct {
 	{ REFNIC_F_TX_RATE, CETH_CAP_TX_RATE },
 	{ REFNIC_F_CLOCK, CETH_CAP_CLOCK, CETH_F_RX_TIME, 0,
 	  REFNIC_OFF_RX_TIME },
+	{ REFNIC_F_FUNCTIONS, CETH_CAP_FUNCTIONS },
 };
 
 u32 cref_offloads(const struct cref *v, u32 features)
@@ -232,6 +233,10 @@ static const struct ceth_ops cref_ops = {
 	.clock_set	= cref_clock_set,
 	.get_link	= cref_get_link,
 	.get_stats	= cref_get_stats,
+	.func_add	= cref_func_add,
+	.func_set	= cref_func_set,
+	.func_del	= cref_func_del,
+	.func_attached	= cref_func_attached,
 	.dump		= cref_dump,
 };
 
@@ -291,6 +296,7 @@ static void cref_read_caps(struct cref *v)
 	}
 	caps->irqs = rdev->irqs + 1;
 	caps->event_irq = rdev->irqs[0];
+	caps->max_funcs = refnic_read(rdev, REFNIC_REG_FUNCS);
 	cref_stats_caps(v);
 }
 

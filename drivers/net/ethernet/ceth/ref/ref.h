@@ -82,6 +82,12 @@ int cref_set_coalesce(void *priv, u16 pair, const struct ceth_coalesce *coal);
 void cref_stats_caps(struct cref *v);
 int cref_get_stats(void *priv, u64 *val);
 
+/* func.c */
+int cref_func_add(void *priv, u16 *id);
+int cref_func_set(void *priv, u16 id, const struct ceth_func *func);
+int cref_func_del(void *priv, u16 id);
+bool cref_func_attached(void *priv, u16 id);
+
 /* datapath.c */
 extern const struct ceth_datapath cref_dp;
 

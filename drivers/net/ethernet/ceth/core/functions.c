@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+/* CETH core: functions, devices that a device puts beside itself on its bus.
+ *
+ * To the user they are devlink ports of flavour pcisf, from which they are
+ * configured. What is activated is found by the backend's bus driver like any
+ * other device, and is one: nothing here knows of its network device.
+ *
+ * Ports belong to the devlink instance and are under its lock. The device is
+ * asked under the configuration lock; one that is down is brought up for that
+ * as far as commands need it.
+ */
+#include <linux/etherdevice.h>
+#include <linux/slab.h>
+
+#include "core.h"
+
+/**
+ * struct ceth_func_port - a function
+ * @list: of all of the device's
+ * @port: devlink port
+ * @cdl: the device's devlink instance
+ * @func: what it should be
+ * @id: number that the device has given it
+ * @index: of @port
+ * @sfnum: number that the user has given it
+ */
+struct ceth_func_port {
+	struct list_head list;
+	struct devlink_port port;
+	struct ceth_devlink *cdl;
+	struct ceth_func func;
+	u16 id;
+	u32 index;
+	u32 sfnum;
+};
+
+#define to_func_port(p)	container_of(p, struct ceth_func_port, port)
+
+/* Takes the configuration lock, unless it fails; *@up: was down. */
+static int ceth_func_begin(struct ceth_dev *cdev, bool *up,
+			   struct netlink_ext_ack *extack)
+{
+	int err = 0;
+
+	*up = false;
+	ceth_lock(cdev);
+	if (cdev->gone) {
+		NL_SET_ERR_MSG_MOD(extack, "the device is gone");
+		err = -ENODEV;
+	} else if (!cdev->running && netif_running(cdev->netdev)) {
+		NL_SET_ERR_MSG_MOD(extack, "the device is being recovered, try again");
+		err = -EBUSY;
+	} else if (!cdev->running) {
+		err = cdev->ops->dev_init(cdev->priv);
+		*up = !err;
+		if (err) {
+			NL_SET_ERR_MSG_MOD(extack, "the device does not start");
+			ceth_dev_reset(cdev);
+		}
+	}
+	if (err)
+		ceth_unlock(cdev);
+	return err;
+}
+
+static void ceth_func_end(struct ceth_dev *cdev, bool up, int err,
+			  struct netlink_ext_ack *extack)
+{
+	if (up)
+		ceth_dev_reset(cdev);
+	ceth_unlock(cdev);
+	if (err)
+		NL_SET_ERR_MSG_FMT_MOD(extack, "the device refused (error %d)",
+				       err);
+}
+
+static int ceth_func_apply(struct ceth_func_port *p,
+			   const struct ceth_func *func,
+			   struct netlink_ext_ack *extack)
+{
+	struct ceth_dev *cdev = p->cdl->cdev;
+	bool up;
+	int err;
+
+	err = ceth_func_begin(cdev, &up, extack);
+	if (err)
+		return err;
+	err = cdev->ops->func_set(cdev->priv, p->id, func);
+	ceth_func_end(cdev, up, err, extack);
+	return err;
+}
+
+static int ceth_func_addr_get(struct devlink_port *port, u8 *addr, int *len,
+			      struct netlink_ext_ack *extack)
+{
+	ether_addr_copy(addr, to_func_port(port)->func.mac);
+	*len = ETH_ALEN;
+	return 0;
+}
+
+static int ceth_func_idle(const struct ceth_func_port *p,
+			  struct netlink_ext_ack *extack)
+{
+	if (!p->func.active)
+		return 0;
+	NL_SET_ERR_MSG_MOD(extack, "the function is active: set state inactive first");
+	return -EBUSY;
+}
+
+static int ceth_func_addr_set(struct devlink_port *port, const u8 *addr,
+			      int len, struct netlink_ext_ack *extack)
+{
+	struct ceth_func_port *p = to_func_port(port), *other;
+	int err = ceth_func_idle(p, extack);
+
+	if (err)
+		return err;
+	if (len != ETH_ALEN || !is_valid_ether_addr(addr)) {
+		NL_SET_ERR_MSG_MOD(extack, "hw_addr: a unicast address that is not zero");
+		return -EINVAL;
+	}
+	list_for_each_entry(other, &p->cdl->funcs, list) {
+		if (other == p || !ether_addr_equal(other->func.mac, addr))
+			continue;
+		NL_SET_ERR_MSG_FMT_MOD(extack, "hw_addr: sfnum %u has that address",
+				       other->sfnum);
+		return -EADDRINUSE;
+	}
+	if (ether_addr_equal(p->cdl->cdev->netdev->dev_addr, addr)) {
+		NL_SET_ERR_MSG_MOD(extack, "hw_addr: the device has that address");
+		return -EADDRINUSE;
+	}
+	ether_addr_copy(p->func.mac, addr);
+	return 0;
+}
+
+static int ceth_func_state_get(struct devlink_port *port,
+			       enum devlink_port_fn_state *state,
+			       enum devlink_port_fn_opstate *opstate,
+			       struct netlink_ext_ack *extack)
+{
+	const struct ceth_func_port *p = to_func_port(port);
+	struct ceth_dev *cdev = p->cdl->cdev;
+
+	*state = p->func.active ? DEVLINK_PORT_FN_STATE_ACTIVE :
+				  DEVLINK_PORT_FN_STATE_INACTIVE;
+	*opstate = DEVLINK_PORT_FN_OPSTATE_DETACHED;
+	if (!READ_ONCE(cdev->gone) &&
+	    cdev->ops->func_attached(cdev->priv, p->id))
+		*opstate = DEVLINK_PORT_FN_OPSTATE_ATTACHED;
+	return 0;
+}
+
+static int ceth_func_state_set(struct devlink_port *port,
+			       enum devlink_port_fn_state state,
+			       struct netlink_ext_ack *extack)
+{
+	struct ceth_func_port *p = to_func_port(port);
+	struct ceth_func func = p->func;
+	int err;
+
+	func.active = state == DEVLINK_PORT_FN_STATE_ACTIVE;
+	if (func.active == p->func.active)
+		return 0;
+	if (is_zero_ether_addr(func.mac)) {
+		NL_SET_ERR_MSG_MOD(extack, "the function has no address: set hw_addr first");
+		return -EINVAL;
+	}
+	err = ceth_func_apply(p, &func, extack);
+	if (!err)
+		p->func = func;
+	return err;
+}
+
+static int ceth_func_eqs_get(struct devlink_port *port, u32 *n,
+			     struct netlink_ext_ack *extack)
+{
+	*n = to_func_port(port)->func.n_pairs;
+	return 0;
+}
+
+/* A queue pair has an interrupt, which is what devlink calls an event queue. */
+static int ceth_func_eqs_set(struct devlink_port *port, u32 n,
+			     struct netlink_ext_ack *extack)
+{
+	struct ceth_func_port *p = to_func_port(port);
+	u32 most = p->cdl->caps.max_pairs;
+	int err = ceth_func_idle(p, extack);
+
+	if (err)
+		return err;
+	if (!n || n > most) {
+		NL_SET_ERR_MSG_FMT_MOD(extack, "max_io_eqs: 1 to %u, not %u",
+				       most, n);
+		return -ERANGE;
+	}
+	p->func.n_pairs = n;
+	return 0;
+}
+
+static void ceth_func_free(struct ceth_func_port *p)
+{
+	devl_port_unregister(&p->port);
+	list_del(&p->list);
+	kfree(p);
+}
+
+static int ceth_func_del(struct ceth_func_port *p,
+			 struct netlink_ext_ack *extack)
+{
+	struct ceth_dev *cdev = p->cdl->cdev;
+	bool up;
+	int err;
+
+	err = ceth_func_begin(cdev, &up, extack);
+	if (err)
+		return err;
+	err = cdev->ops->func_del(cdev->priv, p->id);
+	ceth_func_end(cdev, up, err, extack);
+	return err;
+}
+
+static int ceth_func_port_del(struct devlink *devlink,
+			      struct devlink_port *port,
+			      struct netlink_ext_ack *extack)
+{
+	struct ceth_func_port *p = to_func_port(port);
+	int err = ceth_func_del(p, extack);
+
+	/* A device that is gone has taken them along. */
+	if (!err || err == -ENODEV)
+		ceth_func_free(p);
+	return err == -ENODEV ? 0 : err;
+}
+
+static const struct devlink_port_ops ceth_func_ops = {
+	.port_del		= ceth_func_port_del,
+	.port_fn_hw_addr_get	= ceth_func_addr_get,
+	.port_fn_hw_addr_set	= ceth_func_addr_set,
+	.port_fn_state_get	= ceth_func_state_get,
+	.port_fn_state_set	= ceth_func_state_set,
+	.port_fn_max_io_eqs_get	= ceth_func_eqs_get,
+	.port_fn_max_io_eqs_set	= ceth_func_eqs_set,
+};
+
+static int ceth_func_check(const struct ceth_devlink *cdl,
+			   const struct devlink_port_new_attrs *attrs,
+			   struct netlink_ext_ack *extack)
+{
+	const struct ceth_func_port *p;
+	u32 n = 0;
+
+	if (!(cdl->caps.caps & CETH_CAP_FUNCTIONS)) {
+		NL_SET_ERR_MSG_MOD(extack, "the device has no functions");
+		return -EOPNOTSUPP;
+	}
+	if (attrs->flavour != DEVLINK_PORT_FLAVOUR_PCI_SF ||
+	    attrs->controller_valid || attrs->pfnum) {
+		NL_SET_ERR_MSG_MOD(extack, "only flavour pcisf with pfnum 0, of no controller");
+		return -EOPNOTSUPP;
+	}
+	if (!attrs->sfnum_valid) {
+		NL_SET_ERR_MSG_MOD(extack, "sfnum is missing");
+		return -EINVAL;
+	}
+	list_for_each_entry(p, &cdl->funcs, list) {
+		if (p->sfnum == attrs->sfnum) {
+			NL_SET_ERR_MSG_FMT_MOD(extack, "sfnum %u is in use",
+					       attrs->sfnum);
+			return -EEXIST;
+		}
+		n++;
+	}
+	if (n >= cdl->caps.max_funcs) {
+		NL_SET_ERR_MSG_FMT_MOD(extack, "the device has %u functions, and all are in use",
+				       cdl->caps.max_funcs);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+/* The lowest one that is free; 0 is the device's own. */
+static u32 ceth_func_index(const struct ceth_devlink *cdl)
+{
+	const struct ceth_func_port *p;
+	u32 index = 1;
+
+again:
+	list_for_each_entry(p, &cdl->funcs, list) {
+		if (p->index == index) {
+			index++;
+			goto again;
+		}
+	}
+	return index;
+}
+
+/**
+ * ceth_func_port_new() - devlink's port_new
+ * @devlink: devlink instance; locked
+ * @attrs: what is wanted
+ * @extack: why not
+ * @port: result
+ *
+ * Return: 0 or a negative errno.
+ */
+int ceth_func_port_new(struct devlink *devlink,
+		       const struct devlink_port_new_attrs *attrs,
+		       struct netlink_ext_ack *extack,
+		       struct devlink_port **port)
+{
+	struct ceth_devlink *cdl = devlink_priv(devlink);
+	struct ceth_dev *cdev = cdl->cdev;
+	struct ceth_func_port *p;
+	bool up;
+	int err;
+
+	err = ceth_func_check(cdl, attrs, extack);
+	if (err)
+		return err;
+	p = kzalloc_obj(*p);
+	if (!p)
+		return -ENOMEM;
+	p->cdl = cdl;
+	p->sfnum = attrs->sfnum;
+	p->index = attrs->port_index_valid ? attrs->port_index :
+					     ceth_func_index(cdl);
+	p->func.n_pairs = min_t(u32, cdl->caps.max_pairs, num_online_cpus());
+	err = ceth_func_begin(cdev, &up, extack);
+	if (err)
+		goto err_free;
+	err = cdev->ops->func_add(cdev->priv, &p->id);
+	ceth_func_end(cdev, up, err, extack);
+	if (err)
+		goto err_free;
+	devlink_port_attrs_pci_sf_set(&p->port, 0, 0, p->sfnum, false);
+	err = devl_port_register_with_ops(devlink, &p->port, p->index,
+					  &ceth_func_ops);
+	if (err) {
+		NL_SET_ERR_MSG_FMT_MOD(extack, "cannot register port %u",
+				       p->index);
+		ceth_func_del(p, NULL);
+		goto err_free;
+	}
+	/* It will never have a network device: that is the function's own. */
+	cancel_delayed_work(&p->port.type_warn_dw);
+	list_add_tail(&p->list, &cdl->funcs);
+	*port = &p->port;
+	return 0;
+
+err_free:
+	kfree(p);
+	return err;
+}
+
+/**
+ * ceth_funcs_remove() - all functions go
+ * @cdl: devlink instance; locked
+ */
+void ceth_funcs_remove(struct ceth_devlink *cdl)
+{
+	struct ceth_func_port *p, *next;
+
+	list_for_each_entry_safe(p, next, &cdl->funcs, list) {
+		ceth_func_del(p, NULL);
+		ceth_func_free(p);
+	}
+}
