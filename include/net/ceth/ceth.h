@@ -204,8 +204,8 @@ enum ceth_coal_cap {
  * @CETH_STAT_OWN: something that has no usual place
  * @CETH_STAT_RX_FRAMES: frames given to a queue
  * @CETH_STAT_RX_BYTES: their bytes, without FCS
- * @CETH_STAT_RX_MULTICAST: multicast ones among them, without broadcast
- * @CETH_STAT_RX_BROADCAST: broadcast ones among them
+ * @CETH_STAT_RX_MULTICAST: multicast frames taken, without broadcast
+ * @CETH_STAT_RX_BROADCAST: broadcast frames taken
  * @CETH_STAT_RX_CRC: lost for a wrong FCS
  * @CETH_STAT_RX_SHORT: lost: too short
  * @CETH_STAT_RX_LONG: lost: too long
@@ -221,7 +221,7 @@ enum ceth_coal_cap {
  * @CETH_STAT_TX_BROADCAST: broadcast ones among them
  * @CETH_STAT_TX_ERROR: not sent: the device could make no sense of them
  * @CETH_STAT_TX_CARRIER: not sent: no link
- * @CETH_STAT_RX_SIZE: given to a queue, by class of length: %CETH_STAT_SIZES
+ * @CETH_STAT_RX_SIZE: frames taken, by class of length: %CETH_STAT_SIZES
  *	kinds
  * @CETH_STAT_TX_SIZE: sent, by class of length: %CETH_STAT_SIZES kinds
  * @CETH_STAT_NUM: number of kinds

@@ -228,6 +228,13 @@ def test_link_flap(env: Env) -> None:
     harmless(env, "link_flap", 1)
 
 
+def test_stats(env: Env) -> None:
+    """Counters that cannot be: noticed, and no reason for a restart."""
+    before = driver_counter(env, "dev_bad_stats")
+    harmless(env, "stats", 2)
+    wait_for(lambda: driver_counter(env, "dev_bad_stats") > before, "dev_bad_stats")
+
+
 def test_admin_stuck(env: Env) -> None:
     """No answer to a command."""
     knobs = Knobs(env)
@@ -301,5 +308,5 @@ def test_all_at_once(env: Env) -> None:
 if __name__ == "__main__":
     main(cases(test_rx_id, test_rx_dup, test_rx_len, test_rx_empty, test_rx_chain, test_rx_program,
                test_rx_lost, test_rx_stuck, test_tx_id, test_tx_dup, test_tx_lost, test_tx_stuck,
-               test_irq_spurious, test_irq_lost, test_link_flap, test_admin_stuck, test_admin_error,
+               test_irq_spurious, test_irq_lost, test_link_flap, test_stats, test_admin_stuck, test_admin_error,
                test_reset, test_fail, test_all_at_once))
