@@ -68,27 +68,24 @@ bool refhw_owns(struct refhw *hw, const struct refhw_frame *f)
 
 /**
  * refhw_rss_prepare() - compute what refhw_hash() looks up
- * @rss: key is set
+ * @rss: key is set, the rest of it zero
  *
  * Toeplitz: for each bit of the input that is set, the 32 bits of the key that
- * begin there. By bytes of the input, it is a look-up.
+ * begin there. By bytes of the input, it is a look-up; the hash of a byte is that
+ * of one with a bit less, and that bit's.
  */
 void refhw_rss_prepare(struct refhw_rss *rss)
 {
-	u32 i, byte, bit;
+	u32 i, byte;
 
 	for (i = 0; i < REFHW_HASH_INPUT; i++) {
 		u64 key = get_unaligned_be32(rss->key + i);
+		u32 *hash = rss->hash[i];
 
 		key = key << 8 | rss->key[i + 4];
-		for (byte = 0; byte < 256; byte++) {
-			u32 hash = 0;
-
-			for (bit = 0; bit < 8; bit++)
-				if (byte & BIT(7 - bit))
-					hash ^= key >> (8 - bit);
-			rss->hash[i][byte] = hash;
-		}
+		for (byte = 1; byte < 256; byte++)
+			hash[byte] = hash[byte & (byte - 1)] ^
+				     (u32)(key >> (1 + __ffs(byte)));
 	}
 }
 
