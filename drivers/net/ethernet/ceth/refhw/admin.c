@@ -17,6 +17,8 @@ static void refhw_queue_free(struct refhw_queue *q)
 {
 	if (q->task)
 		put_task_struct(q->task);
+	/* A late doorbell may still write to both. */
+	kvfree_rcu_mightsleep(q->came);
 	kvfree_rcu(q, rcu);
 }
 

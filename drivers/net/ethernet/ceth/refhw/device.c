@@ -167,6 +167,8 @@ static void refhw_doorbell(struct refhw *hw, u32 reg, u32 val)
 	rcu_read_lock();
 	q = rcu_dereference(hw->queues[qid]);
 	if (q) {
+		if (q->tx)
+			refhw_tx_tail(q, val);
 		/* Pairs with the acquire of who takes descriptors. */
 		smp_store_release(&q->tail, val);
 		if (q->tx)

@@ -12,6 +12,12 @@
  *				queues go away after it
  *	refhw_queue.lock	putting frames into a receive queue
  *	refhw_vec.lock		moderation
+ *
+ * Time
+ *	When a frame is sent and arrives is computed, from when the driver rang
+ *	for it, what the queue is held to, and what the wire is like; it is not
+ *	when a thread of ours got round to it, which is never before. So times
+ *	and rates are exact however busy the machine is.
  */
 #ifndef _REFHW_H
 #define _REFHW_H
@@ -84,6 +90,7 @@ struct refhw_iov {
  * @iov: the rest
  * @n: pieces of the rest
  * @len: bytes in all
+ * @at: when it is sent, then when it arrives, by the machine's raw clock, ns
  * @csum_done: the sender's device has just computed the checksum
  * @l3: offset of the IP header; 0: none
  * @l4: offset of the TCP or UDP header; 0: none
@@ -104,6 +111,7 @@ struct refhw_frame {
 	struct refhw_iov iov[REFHW_TX_SEGS];
 	u32 n;
 	u32 len;
+	u64 at;
 	bool csum_done;
 	u16 l3;
 	u16 l4;
@@ -195,7 +203,9 @@ struct refhw_gro {
  * @gro: receive: segments held back; under @lock
  * @extra: transmit: word 3 of the packet's first descriptor
  * @rate: transmit: Mbit/s, 0: no limit
- * @free: transmit: when the next frame may go, ns
+ * @free: transmit: when the next frame may go by @rate, raw ns
+ * @at: transmit: when the last frame went, raw ns
+ * @came: transmit: when the doorbell told of each descriptor, raw ns
  * @task: transmit: thread
  * @frame: transmit: being sent
  * @seg: transmit: segment of @frame
@@ -227,6 +237,8 @@ struct refhw_queue {
 	u64 extra;
 	u32 rate;
 	u64 free;
+	u64 at;
+	u64 *came;
 	struct task_struct *task;
 	struct refhw_frame frame;
 	struct refhw_frame seg;
@@ -285,7 +297,7 @@ struct refhw_filter {
  * struct refhw_clock - the device's clock
  * @lock: of all of it
  * @base: time when it was last changed, ns
- * @at: monotonic time of the machine then, ns
+ * @at: raw time of the machine then, ns
  * @rate: how much faster it runs, 2^-16 ppm
  * @held: high word, for the reading in two steps
  */
@@ -379,7 +391,8 @@ struct refhw {
  * @lock: of what follows
  * @frames: on the way
  * @bytes: of @frames
- * @free: when the last bit of @frames is on the wire, ns
+ * @free: when the last bit of what was sent is on the wire, raw ns
+ * @out: when the last frame has come out, raw ns
  * @room: for senders that wait
  * @frame: being delivered
  */
@@ -393,6 +406,7 @@ struct refhw_wire {
 	struct list_head frames;
 	u32 bytes;
 	u64 free;
+	u64 out;
 	wait_queue_head_t room;
 	struct refhw_frame frame;
 };
@@ -548,6 +562,7 @@ void refhw_vec_reset(struct refhw_vec *vec);
 /* clock.c */
 void refhw_clock_init(struct refhw *hw);
 u64 refhw_time(struct refhw *hw);
+u64 refhw_time_at(struct refhw *hw, u64 at);
 u32 refhw_time_reg(struct refhw *hw, bool high);
 void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c);
 
@@ -588,6 +603,7 @@ bool refhw_gro_take(struct refhw_queue *q, const struct refhw_frame *f,
 int refhw_tx_start(struct refhw_queue *q);
 void refhw_tx_stop(struct refhw_queue *q);
 void refhw_tx_doorbell(struct refhw_queue *q);
+void refhw_tx_tail(struct refhw_queue *q, u32 tail);
 
 /* wire.c */
 void refhw_wire_init(struct refhw_port *port);
