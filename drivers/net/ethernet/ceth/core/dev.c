@@ -139,8 +139,10 @@ static void ceth_caps_resolve(struct ceth_caps *caps)
 		caps->features &= ~CETH_F_HW_GRO;
 	if (!(caps->features & CETH_F_HW_GRO))
 		caps->gro_max_segs = 0;
-	if (!(caps->caps & CETH_CAP_CLOCK))
+	if (!(caps->caps & CETH_CAP_CLOCK)) {
 		caps->features &= ~CETH_F_RX_TIME;
+		caps->caps &= ~CETH_CAP_LAUNCH;
+	}
 	if (!(caps->caps & CETH_CAP_RSS))
 		caps->caps &= ~(CETH_CAP_RSS_CTX | CETH_CAP_RSS_SYM);
 	if (!(caps->caps & CETH_CAP_NTUPLE))
@@ -204,6 +206,8 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	    (!ops->set_rule || !caps->max_rules))
 		return false;
 	if ((caps->caps & CETH_CAP_TX_RATE) && !ops->set_tx_rate)
+		return false;
+	if ((caps->caps & CETH_CAP_SHAPER) && !ops->set_shaper)
 		return false;
 	if ((caps->caps & CETH_CAP_CLOCK) &&
 	    (!ops->clock_read || !ops->clock_set))
@@ -284,6 +288,8 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	err = ceth_rules_alloc(cdev);
 	if (!err)
 		err = ceth_rss_alloc(cdev);
+	if (!err)
+		err = ceth_shaper_alloc(cdev);
 	if (err)
 		goto err_pairs;
 	ceth_netdev_ops_init(cdev);
@@ -298,6 +304,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 err_pairs:
 	ceth_rss_free(cdev);
 	kvfree(cdev->rules);
+	kvfree(cdev->nodes);
 	kvfree(cdev->pairs);
 err_wq:
 	destroy_workqueue(cdev->wq);
@@ -314,6 +321,7 @@ static void ceth_destroy(struct ceth_dev *cdev)
 	ceth_devlink_destroy(cdev);
 	ceth_rss_free(cdev);
 	kvfree(cdev->rules);
+	kvfree(cdev->nodes);
 	kvfree(cdev->pairs);
 	free_netdev(cdev->netdev);
 }
