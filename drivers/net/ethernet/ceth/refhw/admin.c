@@ -394,7 +394,7 @@ static enum refnic_code refhw_tx_rate(struct refhw *hw,
 		return REFNIC_ERR_OP;
 	if (!q || !q->tx)
 		return REFNIC_ERR_ARG;
-	WRITE_ONCE(q->rate, le32_to_cpu(c->mbps));
+	refhw_pace_rate(q, le32_to_cpu(c->mbps));
 	return REFNIC_OK;
 }
 
@@ -414,6 +414,21 @@ static enum refnic_code refhw_offloads(struct refhw *hw, u32 on)
 		mutex_unlock(&q->lock);
 	}
 	return REFNIC_OK;
+}
+
+static enum refnic_code refhw_shaper(struct refhw *hw,
+				     const struct refnic_cmd_shaper *c)
+{
+	struct refhw_queue *q = NULL;
+
+	if (!(hw->feat & REFNIC_F_SHAPER))
+		return REFNIC_ERR_OP;
+	if (le16_to_cpu(c->flags) & REFNIC_SHAPER_QUEUE) {
+		q = refhw_queue_at(hw, le16_to_cpu(c->qid));
+		if (!q || !q->tx)
+			return REFNIC_ERR_ARG;
+	}
+	return refhw_pace_cmd(hw, q, c);
 }
 
 static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
@@ -449,6 +464,8 @@ static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
 		return refhw_rss_remove(hw, le16_to_cpu(c->rss.ctx));
 	case REFNIC_OP_TX_RATE:
 		return refhw_tx_rate(hw, &c->rate);
+	case REFNIC_OP_SHAPER:
+		return refhw_shaper(hw, &c->shaper);
 	case REFNIC_OP_CLOCK:
 		if (!(hw->feat & REFNIC_F_CLOCK))
 			return REFNIC_ERR_OP;
@@ -508,5 +525,6 @@ void refhw_forget(struct refhw *hw)
 		refhw_rss_set(hw, i, NULL);
 	ether_addr_copy(hw->mac, hw->port->mac);
 	bitmap_zero(hw->vlans, VLAN_N_VID);
+	refhw_pace_forget(hw);
 	hw->offloads = 0;
 }

@@ -36,6 +36,26 @@ u64 refhw_time_at(struct refhw *hw, u64 at)
 	return time;
 }
 
+/* The machine's raw time when the clock shows @time, as it runs now */
+u64 refhw_time_when(struct refhw *hw, u64 time)
+{
+	struct refhw_clock *clock = &hw->clock;
+	unsigned long flags;
+	s64 past, more;
+	u64 at;
+
+	spin_lock_irqsave(&clock->lock, flags);
+	past = time - clock->base;
+	more = mul_u64_u64_div_u64(abs(past), REFHW_CLOCK_UNIT,
+				   REFHW_CLOCK_UNIT + clock->rate);
+	at = clock->at + (past < 0 ? -more : more);
+	/* What was rounded off */
+	while ((s64)(refhw_clock_now(clock, at) - time) < 0)
+		at++;
+	spin_unlock_irqrestore(&clock->lock, flags);
+	return at;
+}
+
 u64 refhw_time(struct refhw *hw)
 {
 	return refhw_time_at(hw, ktime_get_raw_ns());
@@ -69,6 +89,8 @@ void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c)
 	if (what & REFNIC_CLOCK_RATE)
 		clock->rate = (s32)le32_to_cpu(c->rate);
 	spin_unlock_irqrestore(&clock->lock, flags);
+	/* What waits for a time waits for another one now. */
+	refhw_pace_again(hw);
 }
 
 void refhw_clock_init(struct refhw *hw)

@@ -138,6 +138,10 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return REFHW_RSS_CTXS;
 	case REFNIC_REG_GRO_SEGS:
 		return REFHW_GRO_SEGS;
+	case REFNIC_REG_LAUNCH:
+		return REFHW_LAUNCH_AHEAD;
+	case REFNIC_REG_NODES:
+		return REFHW_NODES;
 	case REFNIC_REG_TIME_LO:
 	case REFNIC_REG_TIME_HI:
 		return refhw_time_reg(hw, reg == REFNIC_REG_TIME_HI);
@@ -351,6 +355,7 @@ struct refhw *refhw_create(struct refhw_port *port)
 	hw->port = port;
 	refhw_bus_init(&hw->rdev, port->name, refhw_release);
 	hw->rdev.ops = &refhw_bus_ops;
+	spin_lock_init(&hw->pace_lock);
 	refhw_clock_init(hw);
 	err = refhw_irq_init(hw, port->pairs + 1);
 	if (err)

@@ -143,7 +143,7 @@ static int refhw_state_show(struct seq_file *s, void *unused)
 	static const char * const names[REFHW_STATS] = {
 		"rx_frames", "rx_bytes", "rx_filtered", "rx_no_queue",
 		"rx_no_buffer", "rx_length", "rx_csum_bad", "tx_frames",
-		"tx_bytes", "tx_error", "tx_no_link",
+		"tx_bytes", "tx_error", "tx_no_link", "tx_late", "tx_far",
 	};
 	struct refhw_port *port = s->private;
 	struct refhw_queue *q;

@@ -49,6 +49,9 @@
 #define REFHW_FILTERS		64
 #define REFHW_RULES		64
 #define REFHW_RSS_CTXS		32
+#define REFHW_NODES		16
+/* How far ahead of the clock a launch time may be, ns */
+#define REFHW_LAUNCH_AHEAD	((s64)NSEC_PER_SEC)
 #define REFHW_SPEED		100000
 /* Most segments of a coalesced frame */
 #define REFHW_GRO_SEGS		128
@@ -71,7 +74,8 @@
 			 REFNIC_F_COALESCE | REFNIC_F_SCATTER | \
 			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
 			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES | \
-			 REFNIC_F_RSS_CTX | REFNIC_F_RSS_SYM | REFNIC_F_GRO)
+			 REFNIC_F_RSS_CTX | REFNIC_F_RSS_SYM | REFNIC_F_GRO | \
+			 REFNIC_F_LAUNCH | REFNIC_F_SHAPER)
 
 /**
  * struct refhw_iov - a piece of a frame
@@ -178,6 +182,18 @@ struct refhw_gro {
 };
 
 /**
+ * struct refhw_shaper - a limit of what is sent
+ * @bps: bit/s; 0: none
+ * @burst: bytes that may go at once
+ * @free: when what has gone is paid for, raw ns
+ */
+struct refhw_shaper {
+	u64 bps;
+	u32 burst;
+	u64 free;
+};
+
+/**
  * struct refhw_queue - a queue that a driver has made
  * @hw: the device
  * @qid: its number
@@ -202,8 +218,9 @@ struct refhw_gro {
  * @nowait: receive: frames do not wait for buffers
  * @gro: receive: segments held back; under @lock
  * @extra: transmit: word 3 of the packet's first descriptor
- * @rate: transmit: Mbit/s, 0: no limit
- * @free: transmit: when the next frame may go by @rate, raw ns
+ * @shaper: transmit: its own limit
+ * @node: transmit: the node whose limit it shares; 0: none
+ * @again: transmit: what it waits for has changed
  * @at: transmit: when the last frame went, raw ns
  * @came: transmit: when the doorbell told of each descriptor, raw ns
  * @task: transmit: thread
@@ -235,8 +252,9 @@ struct refhw_queue {
 	bool nowait;
 	struct refhw_gro gro;
 	u64 extra;
-	u32 rate;
-	u64 free;
+	struct refhw_shaper shaper;
+	u16 node;
+	bool again;
 	u64 at;
 	u64 *came;
 	struct task_struct *task;
@@ -258,6 +276,8 @@ enum refhw_stat {
 	REFHW_TX_BYTES,
 	REFHW_TX_ERROR,
 	REFHW_TX_NO_LINK,
+	REFHW_TX_LATE,
+	REFHW_TX_FAR,
 	REFHW_STATS,
 };
 
@@ -343,6 +363,8 @@ struct refhw_clock {
  * @txqs: by index
  * @stats: counters
  * @clock: clock
+ * @pace_lock: of all limits
+ * @shapers: limits of the port, and of each node
  */
 struct refhw {
 	struct refnic_device rdev;
@@ -377,6 +399,8 @@ struct refhw {
 	struct refhw_queue *txqs[REFHW_MAX_PAIRS];
 	atomic64_t stats[REFHW_STATS];
 	struct refhw_clock clock;
+	spinlock_t pace_lock; /* of all limits */
+	struct refhw_shaper shapers[1 + REFHW_NODES];
 };
 
 #define to_refhw(r)	container_of(r, struct refhw, rdev)
@@ -563,8 +587,19 @@ void refhw_vec_reset(struct refhw_vec *vec);
 void refhw_clock_init(struct refhw *hw);
 u64 refhw_time(struct refhw *hw);
 u64 refhw_time_at(struct refhw *hw, u64 at);
+u64 refhw_time_when(struct refhw *hw, u64 time);
 u32 refhw_time_reg(struct refhw *hw, bool high);
 void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c);
+
+/* pace.c */
+bool refhw_pace_until(struct refhw_queue *q, u64 at);
+void refhw_pace_again(struct refhw *hw);
+bool refhw_pace_launch(struct refhw_queue *q, bool *good);
+bool refhw_pace(struct refhw_queue *q, u32 len);
+void refhw_pace_rate(struct refhw_queue *q, u32 mbps);
+enum refnic_code refhw_pace_cmd(struct refhw *hw, struct refhw_queue *q,
+				const struct refnic_cmd_shaper *c);
+void refhw_pace_forget(struct refhw *hw);
 
 /* frame.c: parsing, checksums, copying */
 void refhw_frame_parse(struct refhw_frame *f);

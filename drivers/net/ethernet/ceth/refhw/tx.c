@@ -71,36 +71,6 @@ static void refhw_tso_headers(struct refhw_frame *s, const struct refhw_tso *t,
 	s->csum_done = true;
 }
 
-/* Wait until the machine's raw time is @at. False: the queue goes away. */
-static bool refhw_tx_until(u64 at)
-{
-	ktime_t wait;
-	s64 left;
-
-	for (;;) {
-		set_current_state(TASK_IDLE);
-		left = at - ktime_get_raw_ns();
-		if (left <= 0 || kthread_should_stop())
-			break;
-		wait = ns_to_ktime(left);
-		schedule_hrtimeout(&wait, HRTIMER_MODE_REL);
-	}
-	__set_current_state(TASK_RUNNING);
-	return !kthread_should_stop();
-}
-
-/* The queue's own pace; the thread waits here. */
-static bool refhw_tx_pace(struct refhw_queue *q, u32 len)
-{
-	u32 rate = READ_ONCE(q->rate);
-
-	if (!rate)
-		return true;
-	q->at = max(q->at, q->free);
-	q->free = q->at + div_u64((u64)len * 8 * 1000, rate);
-	return refhw_tx_until(q->at);
-}
-
 static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 {
 	if (q->extra & REFNIC_TXE_VLAN &&
@@ -108,7 +78,7 @@ static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 		refhw_count(q->hw, REFHW_TX_ERROR, 1);
 		return;
 	}
-	if (!refhw_tx_pace(q, f->len))
+	if (!refhw_pace(q, f->len))
 		return;
 	f->at = q->at;
 	refhw_count(q->hw, REFHW_TX_FRAMES, 1);
@@ -118,7 +88,7 @@ static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 		return;
 	/* The wire was not free: what it lets wait has not been sent. */
 	q->at = f->at;
-	refhw_tx_until(q->at);
+	refhw_pace_until(q, q->at);
 }
 
 /* The packet's header is moved out of its first pieces. */
@@ -310,7 +280,12 @@ static void refhw_tx_run(struct refhw_queue *q, u32 tail)
 			WRITE_ONCE(q->alive, false);
 			return;
 		}
-		good = refhw_tx_packet(q, o);
+		good = true;
+		if (q->extra & REFNIC_TXE_LAUNCH &&
+		    q->hw->feat & REFNIC_F_LAUNCH &&
+		    !refhw_pace_launch(q, &good))
+			return;
+		good = good && refhw_tx_packet(q, o);
 		/* What was not sent is the driver's to find out. */
 		if (kthread_should_stop())
 			return;
