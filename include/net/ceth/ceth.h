@@ -65,6 +65,11 @@ struct seq_file;
  *	its time: received ones with CETH_F_RX_TIME, those to send that ask for
  *	it (&ceth_dp_ops.tx_time).
  * @CETH_CAP_NTUPLE: frames can be steered by rules (set_rule).
+ * @CETH_CAP_LAUNCH: a packet is held until the clock reaches a time
+ *	(&ceth_tx_meta.launch), and what follows in its queue with it; needs
+ *	CETH_CAP_CLOCK and &ceth_dp_ops.tx_extra.
+ * @CETH_CAP_SHAPER: rates of queues, of nodes that queues share, and of the
+ *	port can be limited, to the bit per second (set_shaper).
  * @CETH_CAP_PHYS_ADDR: the device reads and writes physical memory by its
  *	address, whatever stands between bus and memory for others: what is
  *	sent needs no DMA mapping.
@@ -91,6 +96,8 @@ enum ceth_cap {
 	CETH_CAP_PHYS_ADDR		= BIT(10),
 	CETH_CAP_RSS_CTX		= BIT(11),
 	CETH_CAP_RSS_SYM		= BIT(12),
+	CETH_CAP_LAUNCH			= BIT(13),
+	CETH_CAP_SHAPER			= BIT(14),
 	CETH_CAP_FUNCTIONS		= BIT(15),
 	CETH_CAP_STATS			= BIT(16),
 };
@@ -305,6 +312,7 @@ struct ceth_ring_limits {
  * @max_rules: steering rules; with CETH_CAP_NTUPLE
  * @gro_max_segs: most segments that the device coalesces (CETH_RX_GRO); 0: it
  *	passes on what others have coalesced, at most
+ * @max_nodes: nodes that queues can share; with CETH_CAP_SHAPER
  * @coalesce: bits of &enum ceth_coal_cap
  * @coal_max_usecs: longest interrupt delay
  * @coal_max_frames: most frames an interrupt can be delayed by
@@ -340,6 +348,7 @@ struct ceth_caps {
 	u16 max_rss_ctx;
 	u16 max_rules;
 	u16 gro_max_segs;
+	u16 max_nodes;
 	u32 coalesce;
 	u32 coal_max_usecs;
 	u32 coal_max_frames;
@@ -468,6 +477,19 @@ struct ceth_coalesce {
 	u32 rx_frames;
 	u32 tx_usecs;
 	u32 tx_frames;
+};
+
+/**
+ * struct ceth_shaper - a limit of what is sent
+ * @bps: bit/s, 1000 or more; 0: no limit
+ * @burst: bytes that may go at once after a pause
+ * @node: of a queue: the node whose limit it shares, 0: none. Else which node
+ *	it is, 0: the port
+ */
+struct ceth_shaper {
+	u64 bps;
+	u32 burst;
+	u16 node;
 };
 
 /**
@@ -623,6 +645,14 @@ struct ceth_ops {
 	 *	ring_start and dev_run.
 	 */
 	int (*set_tx_rate)(void *priv, void *ring, u32 mbps);
+	/**
+	 * @set_shaper: limit transmit queue @ring, or the node or port that
+	 *	@s names, where @ring is NULL. There are no limits after
+	 *	dev_init, and none for a queue that starts. Also called between
+	 *	ring_start and dev_run. Replaces set_tx_rate, which is not
+	 *	called for a device with CETH_CAP_SHAPER.
+	 */
+	int (*set_shaper)(void *priv, void *ring, const struct ceth_shaper *s);
 	/**
 	 * @clock_read: time of the device, ns. Process context; one at a time,
 	 *	but not under the configuration lock; also called while down.

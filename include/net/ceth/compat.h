@@ -37,6 +37,14 @@
 #define CETH_HAVE_HRTIMER_SETUP			1
 #define CETH_HAVE_IRQCHIP_MOVE_DEFERRED		1
 #define CETH_HAVE_PARAM_BY_REF			1
+#ifdef CONFIG_NET_SHAPER
+#define CETH_HAVE_NET_SHAPER			1
+#endif
+#endif
+
+/* Shapers (6.13) */
+#ifdef CETH_HAVE_NET_SHAPER
+#include <net/net_shaper.h>
 #endif
 
 #ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK

@@ -133,6 +133,7 @@ struct ceth_rx_meta {
  * @CETH_TX_ECN: with TSO: CWR on the first segment only
  * @CETH_TX_VLAN: put in a tag
  * @CETH_TX_TIME: note the time of sending
+ * @CETH_TX_LAUNCH: do not send before a time
  */
 enum ceth_tx_flags {
 	CETH_TX_CSUM		= BIT(0),
@@ -142,6 +143,7 @@ enum ceth_tx_flags {
 	CETH_TX_ECN		= BIT(4),
 	CETH_TX_VLAN		= BIT(5),
 	CETH_TX_TIME		= BIT(6),
+	CETH_TX_LAUNCH		= BIT(7),
 };
 
 #define CETH_TX_GSO	(CETH_TX_TSO4 | CETH_TX_TSO6 | CETH_TX_USO)
@@ -155,6 +157,7 @@ enum ceth_tx_flags {
  * @gso_segs: segments, where the sender has counted them
  * @hdr_len: bytes of all headers
  * @vlan_tci: tag
+ * @launch: when to send, by the device's clock, ns
  */
 struct ceth_tx_meta {
 	u32 flags;
@@ -164,6 +167,7 @@ struct ceth_tx_meta {
 	u16 gso_segs;
 	u16 hdr_len;
 	u16 vlan_tci;
+	u64 launch;
 };
 
 /**

@@ -312,6 +312,8 @@ struct ceth_txq {
 	u8 prefix;
 	/** @phys: see %CETH_CAP_PHYS_ADDR */
 	bool phys;
+	/** @launch: see &ceth_pair.launch */
+	bool launch;
 	/** @idx: index of the queue */
 	u16 idx;
 
@@ -355,8 +357,12 @@ struct ceth_pair {
 	bool enabled;
 	/** @running: NAPI polls the queues */
 	bool running;
-	/** @tx_rate: limit of what is sent, Mbit/s; 0: none */
-	u32 tx_rate;
+	/** @shaper: limit of what is sent */
+	struct ceth_shaper shaper;
+	/** @shaped: @shaper is net_shaper's, not that of tx_maxrate */
+	bool shaped;
+	/** @launch: the user wants launch times obeyed */
+	bool launch;
 	/** @starved: the device has said that it lacks buffers */
 	bool starved;
 	/** @affinity_set: @affinity has been suggested */

@@ -488,7 +488,7 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 	}
 
 	if (skb->ip_summed == CHECKSUM_PARTIAL ||
-	    (ops->tx_extra && (skb_vlan_tag_present(skb) ||
+	    (ops->tx_extra && (skb_vlan_tag_present(skb) || txq->launch ||
 			       skb_shinfo(skb)->tx_flags & SKBTX_HW_TSTAMP))) {
 		ceth_tx_meta_slow(skb, &meta);
 		todo = &meta;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* CETH core: the device's clock, and the times of packets by it. */
 #include <linux/net_tstamp.h>
+#include <net/pkt_sched.h>
 
 #include "core.h"
 
@@ -107,6 +108,27 @@ static int ceth_hwtstamp_set(struct net_device *dev,
 	return 0;
 }
 
+/* Launch times of a queue, obeyed or not: for etf with offload. The kernel has
+ * no clock but CLOCK_TAI there, and no way to say why not.
+ */
+static int ceth_setup_tc(struct net_device *dev, enum tc_setup_type type,
+			 void *type_data)
+{
+	struct ceth_dev *cdev = netdev_priv(dev);
+	const struct tc_etf_qopt_offload *etf = type_data;
+	struct ceth_pair *pair;
+
+	if (type != TC_SETUP_QDISC_ETF)
+		return -EOPNOTSUPP;
+	if (etf->queue < 0 || etf->queue >= cdev->caps.max_pairs)
+		return -EINVAL;
+	pair = &cdev->pairs[etf->queue];
+	WRITE_ONCE(pair->launch, etf->enable);
+	if (pair->txq_done)
+		WRITE_ONCE(pair->txq_done->launch, pair->launch);
+	return 0;
+}
+
 /**
  * ceth_get_ts_info() - ethtool's question what times there are
  * @dev: network device
@@ -144,6 +166,8 @@ void ceth_clock_ops_init(struct ceth_dev *cdev)
 		return;
 	cdev->ndo.ndo_hwtstamp_get = ceth_hwtstamp_get;
 	cdev->ndo.ndo_hwtstamp_set = ceth_hwtstamp_set;
+	if (ceth_has(cdev, CETH_CAP_LAUNCH))
+		cdev->ndo.ndo_setup_tc = ceth_setup_tc;
 	info->owner = THIS_MODULE;
 	strscpy(info->name, dev_driver_string(cdev->dev), sizeof(info->name));
 	info->max_adj = CETH_CLOCK_MAX_PPB;

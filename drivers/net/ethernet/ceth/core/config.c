@@ -156,6 +156,10 @@ static void ceth_apply(struct ceth_dev *cdev)
 	if (err)
 		netdev_err(dev, "cannot restore interrupt moderation: %pe\n",
 			   ERR_PTR(err));
+	err = ceth_shaper_apply(cdev);
+	if (err)
+		netdev_err(dev, "cannot restore rate limits: %pe\n",
+			   ERR_PTR(err));
 }
 
 /* Start a quiet device with the queues of @set, which are the pairs' then. On
@@ -496,6 +500,7 @@ int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 			return err;
 		ceth_rss_resize(&cdev->rss, cdev->rss_user, cfg->n_pairs,
 				cdev->caps.rss_indir_len);
+		ceth_shaper_shrink(cdev, cfg->n_pairs);
 		cdev->cfg = *cfg;
 		return 0;
 	}
@@ -514,10 +519,12 @@ int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 		err = ceth_change_live(cdev, &set, cfg, rss);
 	else
 		err = ceth_change_all(cdev, &set, cfg, rss);
-	if (!err)
+	if (!err) {
+		ceth_shaper_shrink(cdev, cfg->n_pairs);
 		cdev->cfg = *cfg;
-	else
+	} else {
 		NL_SET_ERR_MSG(extack, "the device refused the new queues");
+	}
 	ceth_set_free(&set);
 out:
 	kfree(rss);

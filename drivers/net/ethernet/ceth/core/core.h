@@ -39,6 +39,18 @@ struct ceth_cfg {
 };
 
 /**
+ * struct ceth_node - a limit that queues share
+ * @shaper: the limit
+ * @id: what net_shaper calls it
+ * @used: there is such a node
+ */
+struct ceth_node {
+	struct ceth_shaper shaper;
+	u32 id;
+	bool used;
+};
+
+/**
  * enum ceth_reporter - devlink health reporters
  * @CETH_REPORTER_RX: receive queues
  * @CETH_REPORTER_TX: transmit queues
@@ -134,6 +146,7 @@ struct ceth_dstats {
  * @clock: clock of the device, for the user; NULL: none
  * @clock_info: what @clock can do
  * @clock_lock: readers of the clock come one by one
+ * @nodes: limits of the port (0) and of the nodes, max_nodes + 1 entries
  * @running: between dev_run and dev_reset
  * @gone: the device does not exist any more
  * @shown: the network device is registered
@@ -180,6 +193,7 @@ struct ceth_dev {
 	struct ptp_clock *clock;
 	struct ptp_clock_info clock_info;
 	struct mutex clock_lock; /* readers of the clock */
+	struct ceth_node *nodes;
 	bool running;
 	bool gone;
 	bool shown;
@@ -282,6 +296,14 @@ void ceth_clock_register(struct ceth_dev *cdev);
 void ceth_clock_unregister(struct ceth_dev *cdev);
 int ceth_get_ts_info(struct net_device *dev,
 		     struct kernel_ethtool_ts_info *info);
+
+/* shaper.c */
+void ceth_shaper_ops_init(struct ceth_dev *cdev);
+int ceth_shaper_alloc(struct ceth_dev *cdev);
+int ceth_shaper_apply(struct ceth_dev *cdev);
+int ceth_shaper_apply_queue(struct ceth_pair *pair, struct ceth_txq *txq);
+void ceth_shaper_shrink(struct ceth_dev *cdev, u16 n_pairs);
+bool ceth_shaper_slow(const struct ceth_pair *pair);
 
 /* rxmode.c */
 void ceth_mode_work(struct work_struct *work);

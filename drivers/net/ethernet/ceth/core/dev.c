@@ -139,8 +139,10 @@ static void ceth_caps_resolve(struct ceth_caps *caps)
 		caps->features &= ~CETH_F_HW_GRO;
 	if (!(caps->features & CETH_F_HW_GRO))
 		caps->gro_max_segs = 0;
-	if (!(caps->caps & CETH_CAP_CLOCK))
+	if (!(caps->caps & CETH_CAP_CLOCK)) {
 		caps->features &= ~CETH_F_RX_TIME;
+		caps->caps &= ~CETH_CAP_LAUNCH;
+	}
 	if (!(caps->caps & CETH_CAP_RSS))
 		caps->caps &= ~(CETH_CAP_RSS_CTX | CETH_CAP_RSS_SYM);
 	if (!(caps->caps & CETH_CAP_NTUPLE))
@@ -204,6 +206,8 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	    (!ops->set_rule || !caps->max_rules))
 		return false;
 	if ((caps->caps & CETH_CAP_TX_RATE) && !ops->set_tx_rate)
+		return false;
+	if ((caps->caps & CETH_CAP_SHAPER) && !ops->set_shaper)
 		return false;
 	if ((caps->caps & CETH_CAP_FUNCTIONS) &&
 	    (!ops->func_add || !ops->func_set || !ops->func_del ||
@@ -284,6 +288,8 @@ struct ceth_dev *ceth_make(struct device *dev, const struct ceth_caps *caps,
 	if (!err)
 		err = ceth_rss_alloc(cdev);
 	if (!err)
+		err = ceth_shaper_alloc(cdev);
+	if (!err)
 		err = ceth_dstats_alloc(cdev);
 	if (err)
 		goto err_free;
@@ -307,6 +313,7 @@ void ceth_free(struct ceth_dev *cdev)
 	ceth_dstats_free(cdev);
 	ceth_rss_free(cdev);
 	kvfree(cdev->rules);
+	kvfree(cdev->nodes);
 	kvfree(cdev->pairs);
 	free_netdev(cdev->netdev);
 }

@@ -123,22 +123,6 @@ static int ceth_set_net_features(struct net_device *dev, netdev_features_t f)
 	return ceth_features_apply(netdev_priv(dev), f);
 }
 
-static int ceth_set_tx_maxrate(struct net_device *dev, int queue, u32 mbps)
-{
-	struct ceth_dev *cdev = netdev_priv(dev);
-	struct ceth_pair *pair = &cdev->pairs[queue];
-	int err;
-
-	if (cdev->running && pair->txq_done) {
-		err = cdev->ops->set_tx_rate(cdev->priv, pair->txq_done->priv,
-					     mbps);
-		if (err)
-			return err;
-	}
-	pair->tx_rate = mbps;
-	return 0;
-}
-
 static netdev_features_t ceth_features_check(struct sk_buff *skb,
 					     struct net_device *dev,
 					     netdev_features_t f)
@@ -178,7 +162,7 @@ static void ceth_tx_timeout(struct net_device *dev, unsigned int txqueue)
 	struct ceth_txq *txq = READ_ONCE(pair->txq);
 
 	/* Closed for a change of queues: that is no fault of the device. */
-	if (!txq)
+	if (!txq || ceth_shaper_slow(pair))
 		return;
 	u64_stats_update_begin(&pair->tx_stats.csyncp);
 	pair->tx_stats.timeouts++;
@@ -215,10 +199,9 @@ void ceth_netdev_ops_init(struct ceth_dev *cdev)
 	ndo->ndo_set_features = ceth_set_net_features;
 	ndo->ndo_bpf = ceth_bpf;
 	ndo->ndo_xdp_xmit = cdev->dp->xdp_xmit;
-	if (ceth_has(cdev, CETH_CAP_TX_RATE))
-		ndo->ndo_set_tx_maxrate = ceth_set_tx_maxrate;
 	ceth_mode_ops_init(cdev);
 	ceth_clock_ops_init(cdev);
+	ceth_shaper_ops_init(cdev);
 	dev->netdev_ops = ndo;
 	dev->stat_ops = &ceth_stat_ops;
 	dev->watchdog_timeo = 5 * HZ;

@@ -350,8 +350,8 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 		ops->ring_stop(cdev->priv, rxq->priv);
 		return err;
 	}
-	if (pair->tx_rate &&
-	    ops->set_tx_rate(cdev->priv, txq->priv, pair->tx_rate))
+	txq->launch = pair->launch;
+	if (ceth_shaper_apply_queue(pair, txq))
 		netdev_warn(cdev->netdev, "queue %u: no rate limit any more\n",
 			    pair->idx);
 	rcu_assign_pointer(rxq->xdp_prog, cdev->xdp_prog);

@@ -53,6 +53,13 @@ void ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta)
 		sinfo->tx_flags |= SKBTX_IN_PROGRESS;
 		meta->flags |= CETH_TX_TIME;
 	}
+	if (cdev->pairs[skb_get_queue_mapping(skb)].launch &&
+	    skb->tstamp_type == SKB_CLOCK_TAI && skb->tstamp > 0) {
+		meta->flags |= CETH_TX_LAUNCH;
+		meta->launch = ktime_to_ns(skb->tstamp);
+		/* Else the time of sending is taken for one of software. */
+		skb->tstamp = 0;
+	}
 	if (skb->ip_summed != CHECKSUM_PARTIAL)
 		return;
 

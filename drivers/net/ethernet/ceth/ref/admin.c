@@ -202,6 +202,20 @@ int cref_set_tx_rate(void *priv, void *ring, u32 mbps)
 	return cref_command(priv, REFNIC_OP_TX_RATE, &cmd);
 }
 
+int cref_set_shaper(void *priv, void *ring, const struct ceth_shaper *s)
+{
+	const struct cref_queue *q = ring;
+	struct refnic_cmd cmd = {
+		.shaper.flags	= cpu_to_le16(q ? REFNIC_SHAPER_QUEUE : 0),
+		.shaper.qid	= cpu_to_le16(q ? q->qid : 0),
+		.shaper.node	= cpu_to_le16(s->node),
+		.shaper.bps	= cpu_to_le64(s->bps),
+		.shaper.burst	= cpu_to_le32(s->burst),
+	};
+
+	return cref_command(priv, REFNIC_OP_SHAPER, &cmd);
+}
+
 int cref_clock_set(void *priv, const struct ceth_clock *change)
 {
 	struct refnic_cmd cmd = {

@@ -219,6 +219,9 @@ static __always_inline u64 cref_tx_extra(const struct ceth_tx_meta *meta)
 		e = REFNIC_TXE_VLAN | meta->vlan_tci;
 	if (unlikely(meta->flags & CETH_TX_TIME))
 		e |= REFNIC_TXE_TIME;
+	if (unlikely(meta->flags & CETH_TX_LAUNCH))
+		e |= REFNIC_TXE_LAUNCH |
+		     meta->launch << __bf_shf(REFNIC_TXE_LAUNCH_TIME);
 	return e;
 }
 

@@ -38,6 +38,8 @@ static const struct {
 	{ REFNIC_F_RSS_CTX, CETH_CAP_RSS_CTX },
 	{ REFNIC_F_RSS_SYM, CETH_CAP_RSS_SYM },
 	{ REFNIC_F_TX_RATE, CETH_CAP_TX_RATE },
+	{ REFNIC_F_LAUNCH, CETH_CAP_LAUNCH },
+	{ REFNIC_F_SHAPER, CETH_CAP_SHAPER },
 	{ REFNIC_F_CLOCK, CETH_CAP_CLOCK, CETH_F_RX_TIME, 0,
 	  REFNIC_OFF_RX_TIME },
 	{ REFNIC_F_FUNCTIONS, CETH_CAP_FUNCTIONS },
@@ -229,6 +231,7 @@ static const struct ceth_ops cref_ops = {
 	.set_rule	= cref_set_rule,
 	.set_coalesce	= cref_set_coalesce,
 	.set_tx_rate	= cref_set_tx_rate,
+	.set_shaper	= cref_set_shaper,
 	.clock_read	= cref_clock_read,
 	.clock_set	= cref_clock_set,
 	.get_link	= cref_get_link,
@@ -284,6 +287,7 @@ static void cref_read_caps(struct cref *v)
 	caps->max_rss_ctx = refnic_read(rdev, REFNIC_REG_RSS_CTXS);
 	caps->max_rules = refnic_read(rdev, REFNIC_REG_RULES);
 	caps->gro_max_segs = refnic_read(rdev, REFNIC_REG_GRO_SEGS);
+	caps->max_nodes = refnic_read(rdev, REFNIC_REG_NODES);
 	caps->coal_max_usecs = refnic_read(rdev, REFNIC_REG_COAL_USECS);
 	caps->coal_max_frames = refnic_read(rdev, REFNIC_REG_COAL_FRAMES);
 	v->filters = min(refnic_read(rdev, REFNIC_REG_FILTERS),

@@ -75,6 +75,7 @@ int cref_set_vlan(void *priv, u16 vid, bool on);
 int cref_set_rss(void *priv, u16 ctx, const struct ceth_rss *rss);
 int cref_set_rule(void *priv, u16 loc, const struct ceth_rule *rule);
 int cref_set_tx_rate(void *priv, void *ring, u32 mbps);
+int cref_set_shaper(void *priv, void *ring, const struct ceth_shaper *s);
 int cref_clock_set(void *priv, const struct ceth_clock *change);
 int cref_set_coalesce(void *priv, u16 pair, const struct ceth_coalesce *coal);
 

@@ -34,6 +34,8 @@ static const struct ceth_dev_stats cref_stats[] = {
 	{ CETH_STAT_TX_SIZE + 4 },
 	{ CETH_STAT_TX_SIZE + 5 },
 	{ CETH_STAT_TX_SIZE + 6 },
+	{ CETH_STAT_OWN, "tx_late" },
+	{ CETH_STAT_TX_ERROR, "tx_far" },
 };
 
 static_assert(ARRAY_SIZE(cref_stats) * sizeof(__le64) ==

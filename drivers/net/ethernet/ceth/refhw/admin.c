@@ -17,6 +17,8 @@ static void refhw_queue_free(struct refhw_queue *q)
 {
 	if (q->task)
 		put_task_struct(q->task);
+	/* A late doorbell may still write to both. */
+	kvfree_rcu_mightsleep(q->came);
 	kvfree_rcu(q, rcu);
 }
 
@@ -377,7 +379,7 @@ static enum refnic_code refhw_tx_rate(struct refhw *hw,
 		return REFNIC_ERR_OP;
 	if (!q || !q->tx)
 		return REFNIC_ERR_ARG;
-	WRITE_ONCE(q->rate, le32_to_cpu(c->mbps));
+	refhw_pace_rate(q, le32_to_cpu(c->mbps));
 	return REFNIC_OK;
 }
 
@@ -397,6 +399,21 @@ static enum refnic_code refhw_offloads(struct refhw *hw, u32 on)
 		mutex_unlock(&q->lock);
 	}
 	return REFNIC_OK;
+}
+
+static enum refnic_code refhw_shaper(struct refhw *hw,
+				     const struct refnic_cmd_shaper *c)
+{
+	struct refhw_queue *q = NULL;
+
+	if (!(hw->feat & REFNIC_F_SHAPER))
+		return REFNIC_ERR_OP;
+	if (le16_to_cpu(c->flags) & REFNIC_SHAPER_QUEUE) {
+		q = refhw_queue_at(hw, le16_to_cpu(c->qid));
+		if (!q || !q->tx)
+			return REFNIC_ERR_ARG;
+	}
+	return refhw_pace_cmd(hw, q, c);
 }
 
 static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
@@ -436,6 +453,8 @@ static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
 	case REFNIC_OP_FUNC_SET:
 	case REFNIC_OP_FUNC_DEL:
 		return refhw_func_command(hw, le16_to_cpu(c->op), &c->func);
+	case REFNIC_OP_SHAPER:
+		return refhw_shaper(hw, &c->shaper);
 	case REFNIC_OP_CLOCK:
 		if (!(hw->feat & REFNIC_F_CLOCK))
 			return REFNIC_ERR_OP;
@@ -495,5 +514,6 @@ void refhw_forget(struct refhw *hw)
 		refhw_rss_set(hw, i, NULL);
 	ether_addr_copy(hw->mac, hw->perm);
 	bitmap_zero(hw->vlans, VLAN_N_VID);
+	refhw_pace_forget(hw);
 	hw->offloads = 0;
 }

@@ -9,27 +9,56 @@
 
 #include "refhw.h"
 
-/* Under the lock */
+/* Of the rate: a million times 2^-16 ppm */
+#define REFHW_CLOCK_UNIT	(1000000ULL << 16)
+
+/* Under the lock. A time before the last change is by what is in force now. */
 static u64 refhw_clock_now(const struct refhw_clock *clock, u64 at)
 {
-	u64 past = at - clock->at;
-	s64 more;
+	s64 past = at - clock->at, more;
 
-	/* ns * 2^-16 ppm: past / 10^6 / 2^16, in two steps against overflow */
-	more = div_s64((s64)(past >> 16) * clock->rate, 1000000);
-	return clock->base + past + more;
+	more = mul_u64_u64_div_u64(abs(past), abs((s64)clock->rate),
+				   REFHW_CLOCK_UNIT);
+	return clock->base + past +
+	       ((past < 0) == (clock->rate < 0) ? more : -more);
+}
+
+/* What the clock shows when the machine's raw time is @at */
+u64 refhw_time_at(struct refhw *hw, u64 at)
+{
+	struct refhw_clock *clock = &hw->clock;
+	unsigned long flags;
+	u64 time;
+
+	spin_lock_irqsave(&clock->lock, flags);
+	time = refhw_clock_now(clock, at);
+	spin_unlock_irqrestore(&clock->lock, flags);
+	return time;
+}
+
+/* The machine's raw time when the clock shows @time, as it runs now */
+u64 refhw_time_when(struct refhw *hw, u64 time)
+{
+	struct refhw_clock *clock = &hw->clock;
+	unsigned long flags;
+	s64 past, more;
+	u64 at;
+
+	spin_lock_irqsave(&clock->lock, flags);
+	past = time - clock->base;
+	more = mul_u64_u64_div_u64(abs(past), REFHW_CLOCK_UNIT,
+				   REFHW_CLOCK_UNIT + clock->rate);
+	at = clock->at + (past < 0 ? -more : more);
+	/* What was rounded off */
+	while ((s64)(refhw_clock_now(clock, at) - time) < 0)
+		at++;
+	spin_unlock_irqrestore(&clock->lock, flags);
+	return at;
 }
 
 u64 refhw_time(struct refhw *hw)
 {
-	struct refhw_clock *clock = &hw->clock;
-	unsigned long flags;
-	u64 now;
-
-	spin_lock_irqsave(&clock->lock, flags);
-	now = refhw_clock_now(clock, ktime_get_raw_ns());
-	spin_unlock_irqrestore(&clock->lock, flags);
-	return now;
+	return refhw_time_at(hw, ktime_get_raw_ns());
 }
 
 u32 refhw_time_reg(struct refhw *hw, bool high)
@@ -60,6 +89,8 @@ void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c)
 	if (what & REFNIC_CLOCK_RATE)
 		clock->rate = (s32)le32_to_cpu(c->rate);
 	spin_unlock_irqrestore(&clock->lock, flags);
+	/* What waits for a time waits for another one now. */
+	refhw_pace_again(hw);
 }
 
 void refhw_clock_init(struct refhw *hw)

@@ -144,6 +144,10 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return hw->caps & REFNIC_F_FUNCTIONS ? refhw_func_reg(port) : 0;
 	case REFNIC_REG_STATS:
 		return REFHW_STATS;
+	case REFNIC_REG_LAUNCH:
+		return REFHW_LAUNCH_AHEAD;
+	case REFNIC_REG_NODES:
+		return REFHW_NODES;
 	case REFNIC_REG_TIME_LO:
 	case REFNIC_REG_TIME_HI:
 		return refhw_time_reg(hw, reg == REFNIC_REG_TIME_HI);
@@ -173,6 +177,8 @@ static void refhw_doorbell(struct refhw *hw, u32 reg, u32 val)
 	rcu_read_lock();
 	q = rcu_dereference(hw->queues[qid]);
 	if (q) {
+		if (q->tx)
+			refhw_tx_tail(q, val);
 		/* Pairs with the acquire of who takes descriptors. */
 		smp_store_release(&q->tail, val);
 		if (q->tx)
@@ -400,6 +406,7 @@ struct refhw *refhw_create(struct refhw_port *port, const struct refhw_fn *fn,
 	hw->port = port;
 	refhw_describe(hw, fn, nr);
 	hw->rdev.ops = &refhw_bus_ops;
+	spin_lock_init(&hw->pace_lock);
 	refhw_clock_init(hw);
 	err = refhw_irq_init(hw, (fn ? fn->pairs : port->pairs) + 1);
 	if (err)

@@ -14,6 +14,12 @@
  *				queues go away after it
  *	refhw_queue.lock	putting frames into a receive queue
  *	refhw_vec.lock		moderation
+ *
+ * Time
+ *	When a frame is sent and arrives is computed, from when the driver rang
+ *	for it, what the queue is held to, and what the wire is like; it is not
+ *	when a thread of ours got round to it, which is never before. So times
+ *	and rates are exact however busy the machine is.
  */
 #ifndef _REFHW_H
 #define _REFHW_H
@@ -45,6 +51,9 @@
 #define REFHW_FILTERS		64
 #define REFHW_RULES		64
 #define REFHW_RSS_CTXS		32
+#define REFHW_NODES		16
+/* How far ahead of the clock a launch time may be, ns */
+#define REFHW_LAUNCH_AHEAD	((s64)NSEC_PER_SEC)
 #define REFHW_SPEED		100000
 #define REFHW_FUNCTIONS		16
 /* Most segments of a coalesced frame */
@@ -69,6 +78,7 @@
 			 REFNIC_F_HDR_SPLIT | REFNIC_F_VLAN_OFFLOAD | \
 			 REFNIC_F_TX_RATE | REFNIC_F_CLOCK | REFNIC_F_RULES | \
 			 REFNIC_F_RSS_CTX | REFNIC_F_RSS_SYM | REFNIC_F_GRO | \
+			 REFNIC_F_LAUNCH | REFNIC_F_SHAPER | \
 			 REFNIC_F_FUNCTIONS)
 
 /**
@@ -88,6 +98,7 @@ struct refhw_iov {
  * @iov: the rest
  * @n: pieces of the rest
  * @len: bytes in all
+ * @at: when it is sent, then when it arrives, by the machine's raw clock, ns
  * @csum_done: the sender's device has just computed the checksum
  * @l3: offset of the IP header; 0: none
  * @l4: offset of the TCP or UDP header; 0: none
@@ -108,6 +119,7 @@ struct refhw_frame {
 	struct refhw_iov iov[REFHW_TX_SEGS];
 	u32 n;
 	u32 len;
+	u64 at;
 	bool csum_done;
 	u16 l3;
 	u16 l4;
@@ -174,6 +186,18 @@ struct refhw_gro {
 };
 
 /**
+ * struct refhw_shaper - a limit of what is sent
+ * @bps: bit/s; 0: none
+ * @burst: bytes that may go at once
+ * @free: when what has gone is paid for, raw ns
+ */
+struct refhw_shaper {
+	u64 bps;
+	u32 burst;
+	u64 free;
+};
+
+/**
  * struct refhw_queue - a queue that a driver has made
  * @hw: the device
  * @qid: its number
@@ -198,8 +222,11 @@ struct refhw_gro {
  * @nowait: receive: frames do not wait for buffers
  * @gro: receive: segments held back; under @lock
  * @extra: transmit: word 3 of the packet's first descriptor
- * @rate: transmit: Mbit/s, 0: no limit
- * @free: transmit: when the next frame may go, ns
+ * @shaper: transmit: its own limit
+ * @node: transmit: the node whose limit it shares; 0: none
+ * @again: transmit: what it waits for has changed
+ * @at: transmit: when the last frame went, raw ns
+ * @came: transmit: when the doorbell told of each descriptor, raw ns
  * @task: transmit: thread
  * @frame: transmit: being sent
  * @seg: transmit: segment of @frame
@@ -229,8 +256,11 @@ struct refhw_queue {
 	bool nowait;
 	struct refhw_gro gro;
 	u64 extra;
-	u32 rate;
-	u64 free;
+	struct refhw_shaper shaper;
+	u16 node;
+	bool again;
+	u64 at;
+	u64 *came;
 	struct task_struct *task;
 	struct refhw_frame frame;
 	struct refhw_frame seg;
@@ -257,7 +287,9 @@ enum refhw_stat {
 	REFHW_TX_BROADCAST,
 	REFHW_RX_SIZE,
 	REFHW_TX_SIZE = REFHW_RX_SIZE + REFNIC_SIZES,
-	REFHW_STATS = REFHW_TX_SIZE + REFNIC_SIZES,
+	REFHW_TX_LATE = REFHW_TX_SIZE + REFNIC_SIZES,
+	REFHW_TX_FAR,
+	REFHW_STATS,
 };
 
 /**
@@ -296,7 +328,7 @@ struct refhw_filter {
  * struct refhw_clock - the device's clock
  * @lock: of all of it
  * @base: time when it was last changed, ns
- * @at: monotonic time of the machine then, ns
+ * @at: raw time of the machine then, ns
  * @rate: how much faster it runs, 2^-16 ppm
  * @held: high word, for the reading in two steps
  */
@@ -347,6 +379,8 @@ struct refhw_clock {
  * @txqs: by index
  * @stats: counters
  * @clock: clock
+ * @pace_lock: of all limits
+ * @shapers: limits of the port, and of each node
  */
 struct refhw {
 	struct refnic_device rdev;
@@ -386,6 +420,8 @@ struct refhw {
 	struct refhw_queue *txqs[REFHW_MAX_PAIRS];
 	atomic64_t stats[REFHW_STATS];
 	struct refhw_clock clock;
+	spinlock_t pace_lock; /* of all limits */
+	struct refhw_shaper shapers[1 + REFHW_NODES];
 };
 
 #define to_refhw(r)	container_of(r, struct refhw, rdev)
@@ -400,7 +436,8 @@ struct refhw {
  * @lock: of what follows
  * @frames: on the way
  * @bytes: of @frames
- * @free: when the last bit of @frames is on the wire, ns
+ * @free: when the last bit of what was sent is on the wire, raw ns
+ * @out: when the last frame has come out, raw ns
  * @room: for senders that wait
  * @frame: being delivered
  */
@@ -414,6 +451,7 @@ struct refhw_wire {
 	struct list_head frames;
 	u32 bytes;
 	u64 free;
+	u64 out;
 	wait_queue_head_t room;
 	struct refhw_frame frame;
 };
@@ -620,8 +658,20 @@ void refhw_vec_reset(struct refhw_vec *vec);
 /* clock.c */
 void refhw_clock_init(struct refhw *hw);
 u64 refhw_time(struct refhw *hw);
+u64 refhw_time_at(struct refhw *hw, u64 at);
+u64 refhw_time_when(struct refhw *hw, u64 time);
 u32 refhw_time_reg(struct refhw *hw, bool high);
 void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c);
+
+/* pace.c */
+bool refhw_pace_until(struct refhw_queue *q, u64 at);
+void refhw_pace_again(struct refhw *hw);
+bool refhw_pace_launch(struct refhw_queue *q, bool *good);
+bool refhw_pace(struct refhw_queue *q, u32 len);
+void refhw_pace_rate(struct refhw_queue *q, u32 mbps);
+enum refnic_code refhw_pace_cmd(struct refhw *hw, struct refhw_queue *q,
+				const struct refnic_cmd_shaper *c);
+void refhw_pace_forget(struct refhw *hw);
 
 /* frame.c: parsing, checksums, copying */
 void refhw_frame_parse(struct refhw_frame *f);
@@ -661,6 +711,7 @@ bool refhw_gro_take(struct refhw_queue *q, const struct refhw_frame *f,
 int refhw_tx_start(struct refhw_queue *q);
 void refhw_tx_stop(struct refhw_queue *q);
 void refhw_tx_doorbell(struct refhw_queue *q);
+void refhw_tx_tail(struct refhw_queue *q, u32 tail);
 
 /* wire.c */
 void refhw_wire_init(struct refhw_port *port);

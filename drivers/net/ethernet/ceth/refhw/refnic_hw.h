@@ -40,6 +40,8 @@
 #define REFNIC_F_RSS_CTX	BIT_ULL(13)
 #define REFNIC_F_RSS_SYM	BIT_ULL(14)
 #define REFNIC_F_GRO		BIT_ULL(15)
+#define REFNIC_F_LAUNCH		BIT_ULL(16)
+#define REFNIC_F_SHAPER		BIT_ULL(17)
 #define REFNIC_F_FUNCTIONS	BIT_ULL(18)
 
 /* Operation */
@@ -111,6 +113,10 @@ enum refnic_health {
 #define REFNIC_REG_FUNCS	0x0a0
 #define REFNIC_REG_FUNC_UP	0x0a4
 
+/* Launch times, limits of rates */
+#define REFNIC_REG_LAUNCH	0x0a8		/* how far ahead, ns */
+#define REFNIC_REG_NODES	0x0ac
+
 /* Admin queue */
 #define REFNIC_REG_AQ_LO	0x080
 #define REFNIC_REG_AQ_HI	0x084
@@ -144,6 +150,7 @@ enum refnic_op {
 	REFNIC_OP_CLOCK		= 12,
 	REFNIC_OP_RULE		= 13,
 	REFNIC_OP_RSS_REMOVE	= 14,
+	REFNIC_OP_SHAPER	= 16,
 	REFNIC_OP_FUNC_ADD	= 18,
 	REFNIC_OP_FUNC_SET	= 19,
 	REFNIC_OP_FUNC_DEL	= 20,
@@ -215,6 +222,20 @@ struct refnic_cmd_rate {
 	__le16 qid;
 	__le16 pad;
 	__le32 mbps;			/* 0: no limit */
+};
+
+/* A limit of the port (node 0), of a node, or of a queue, which shares that of
+ * its node.
+ */
+struct refnic_cmd_shaper {
+	__le16 flags;
+#define REFNIC_SHAPER_QUEUE	BIT(0)	/* it is that of queue qid */
+	__le16 qid;
+	__le16 node;
+	__le16 pad;
+	__le64 bps;			/* bit/s; 0: no limit */
+#define REFNIC_SHAPER_MIN	1000
+	__le32 burst;			/* bytes */
 };
 
 /* What is not asked for in flags stays as it is. */
@@ -291,6 +312,7 @@ struct refnic_cmd {
 #define REFNIC_OFF_GRO		BIT(6)
 		struct refnic_cmd_coalesce coalesce;
 		struct refnic_cmd_rate rate;
+		struct refnic_cmd_shaper shaper;
 		struct refnic_cmd_clock clock;
 		struct refnic_cmd_rule rule;
 		struct refnic_cmd_stats stats;
@@ -327,6 +349,8 @@ struct refnic_stats {
 	__le64 tx_broadcast;
 	__le64 rx_size[REFNIC_SIZES];
 	__le64 tx_size[REFNIC_SIZES];
+	__le64 tx_late;			/* launch time was past: sent at once */
+	__le64 tx_far;			/* too far ahead: not sent */
 };
 
 /* Receive */
@@ -384,6 +408,9 @@ struct refnic_tx_desc {
 #define REFNIC_TXE_TCI		GENMASK_ULL(15, 0)
 #define REFNIC_TXE_VLAN		BIT_ULL(16)
 #define REFNIC_TXE_TIME		BIT_ULL(17)
+#define REFNIC_TXE_LAUNCH	BIT_ULL(18)
+#define REFNIC_TXE_LAUNCH_TIME	GENMASK_ULL(63, 20)	/* its lower bits */
+#define REFNIC_LAUNCH_BITS	44
 
 struct refnic_tx_cmpl {
 	__le64 info;

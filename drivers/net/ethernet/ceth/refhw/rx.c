@@ -110,7 +110,8 @@ static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f
 			c->hash = cpu_to_le64(hash |
 				FIELD_PREP(REFNIC_RXC_TCI, f->tci));
 			if (info & REFNIC_RXC_TIME)
-				c->time = cpu_to_le64(refhw_time(q->hw));
+				c->time = cpu_to_le64(refhw_time_at(q->hw,
+								    f->at));
 			if (info & REFNIC_RXC_GRO)
 				c->gro = cpu_to_le64(f->mss |
 					FIELD_PREP(REFNIC_RXG_SEGS, f->segs));

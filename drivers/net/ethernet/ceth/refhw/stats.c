@@ -17,7 +17,7 @@ const char * const refhw_stat_names[REFHW_STATS] = {
 	"rx_length", "rx_csum_bad", "tx_frames", "tx_bytes", "tx_error",
 	"tx_no_link", "rx_error", "rx_multicast", "rx_broadcast",
 	"tx_multicast", "tx_broadcast",
-	REFHW_SIZE_NAMES("rx"), REFHW_SIZE_NAMES("tx"),
+	REFHW_SIZE_NAMES("rx"), REFHW_SIZE_NAMES("tx"), "tx_late", "tx_far",
 };
 
 static u32 refhw_size_class(u32 len)

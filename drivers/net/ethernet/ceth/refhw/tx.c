@@ -9,13 +9,11 @@
 #include <linux/ipv6.h>
 #include <linux/kthread.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
 #include "refhw.h"
-
-/* What a queue below its rate may send at once, ns */
-#define REFHW_TX_CREDIT	(20 * NSEC_PER_MSEC)
 
 /* Of a packet to segment, as its first descriptor says */
 struct refhw_tso {
@@ -73,28 +71,6 @@ static void refhw_tso_headers(struct refhw_frame *s, const struct refhw_tso *t,
 	s->csum_done = true;
 }
 
-/* The queue's own pace; the thread waits here. */
-static void refhw_tx_pace(struct refhw_queue *q, u32 len)
-{
-	u32 rate = READ_ONCE(q->rate);
-	u64 now = ktime_get_ns();
-	ktime_t until;
-
-	if (!rate)
-		return;
-	while (q->free > now && !kthread_should_stop()) {
-		until = ns_to_ktime(q->free);
-		set_current_state(TASK_IDLE);
-		if (!kthread_should_stop())
-			schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
-		__set_current_state(TASK_RUNNING);
-		now = ktime_get_ns();
-	}
-	/* Time that was slept too long is made up for. */
-	q->free = max(q->free, now - REFHW_TX_CREDIT) +
-		  div_u64((u64)len * 8 * 1000, rate);
-}
-
 static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 {
 	if (q->extra & REFNIC_TXE_VLAN &&
@@ -102,10 +78,17 @@ static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 		refhw_count(q->hw, REFHW_TX_ERROR, 1);
 		return;
 	}
-	refhw_tx_pace(q, f->len);
+	if (!refhw_pace(q, f->len))
+		return;
+	f->at = q->at;
 	refhw_count_tx(q->hw, f->hdr, f->len);
 	if (!refhw_switch_out(q->hw, f))
 		refhw_wire_send(q->hw, f);
+	if (f->at == q->at)
+		return;
+	/* The wire was not free: what it lets wait has not been sent. */
+	q->at = f->at;
+	refhw_pace_until(q, q->at);
 }
 
 /* The packet's header is moved out of its first pieces. */
@@ -226,7 +209,7 @@ static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
 		refhw_count(q->hw, REFHW_TX_ERROR, 1);
 	}
 	if (q->extra & REFNIC_TXE_TIME && q->hw->feat & REFNIC_F_CLOCK) {
-		c->time = cpu_to_le64(refhw_time(q->hw));
+		c->time = cpu_to_le64(refhw_time_at(q->hw, q->at));
 		word |= REFNIC_TXC_TIME;
 	}
 	if (refhw_fault(port, REFHW_FAULT_TX_LOST))
@@ -264,6 +247,7 @@ static bool refhw_tx_fetch(struct refhw_queue *q, u32 tail, u64 *o, u16 *id)
 		ctrl = le64_to_cpu(READ_ONCE(d->ctrl));
 		len = FIELD_GET(REFNIC_TXD_LEN, ctrl);
 		if (first) {
+			q->at = max(q->at, q->came[(q->head - 1) & q->mask]);
 			*id = FIELD_GET(REFNIC_TXD_ID, ctrl);
 			if (ctrl & REFNIC_TXD_OFFLOAD) {
 				*o = le64_to_cpu(READ_ONCE(d->offload));
@@ -282,6 +266,7 @@ static bool refhw_tx_fetch(struct refhw_queue *q, u32 tail, u64 *o, u16 *id)
 
 static void refhw_tx_run(struct refhw_queue *q, u32 tail)
 {
+	bool good;
 	u64 o;
 	u16 id;
 
@@ -295,7 +280,16 @@ static void refhw_tx_run(struct refhw_queue *q, u32 tail)
 			WRITE_ONCE(q->alive, false);
 			return;
 		}
-		refhw_tx_complete(q, id, refhw_tx_packet(q, o));
+		good = true;
+		if (q->extra & REFNIC_TXE_LAUNCH &&
+		    q->hw->feat & REFNIC_F_LAUNCH &&
+		    !refhw_pace_launch(q, &good))
+			return;
+		good = good && refhw_tx_packet(q, o);
+		/* What was not sent is the driver's to find out. */
+		if (kthread_should_stop())
+			return;
+		refhw_tx_complete(q, id, good);
 		cond_resched();
 	}
 }
@@ -332,6 +326,16 @@ static int refhw_tx_thread(void *data)
 	return 0;
 }
 
+/* Descriptors up to @tail come now; before they can be seen. */
+void refhw_tx_tail(struct refhw_queue *q, u32 tail)
+{
+	u64 now = ktime_get_raw_ns();
+	u32 i, n = min(tail - q->tail, q->mask + 1);
+
+	for (i = 0; i < n; i++)
+		q->came[(tail - 1 - i) & q->mask] = now;
+}
+
 void refhw_tx_doorbell(struct refhw_queue *q)
 {
 	smp_mb(); /* the tail, before looking whether anybody sleeps */
@@ -343,6 +347,9 @@ int refhw_tx_start(struct refhw_queue *q)
 {
 	struct task_struct *task;
 
+	q->came = kvcalloc(q->mask + 1, sizeof(*q->came), GFP_KERNEL);
+	if (!q->came)
+		return -ENOMEM;
 	task = kthread_create(refhw_tx_thread, q, "%s-tx%u",
 			      dev_name(&q->hw->rdev.dev), q->index);
 	if (IS_ERR(task))

@@ -118,7 +118,6 @@ static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f)
 	struct refhw_wire *w = &port->wire;
 	u32 rate = READ_ONCE(w->rate);
 	struct refhw_parcel *p, *last;
-	u64 now;
 
 	wait_event_idle(w->room, READ_ONCE(w->bytes) < REFHW_WIRE_BYTES ||
 			kthread_should_stop());
@@ -130,9 +129,9 @@ static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f)
 	p->len = f->len;
 	refhw_frame_copy(f, 0, p->data, f->len);
 
-	now = ktime_get_ns();
 	spin_lock(&w->lock);
-	w->free = max(w->free, now);
+	f->at = max(f->at, w->free);
+	w->free = f->at;
 	if (rate)
 		w->free += div_u64((u64)f->len * 8 * 1000, rate);
 	p->due = w->free + READ_ONCE(w->latency);
@@ -153,7 +152,8 @@ static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f)
 /**
  * refhw_wire_send() - a frame leaves a device
  * @hw: the device
- * @f: frame
+ * @f: frame; its time is when the sender would have it go, and on return when
+ *	the wire was free for it
  *
  * Context: a thread of ours; waits where the wire or the receiver says so.
  */
@@ -178,6 +178,10 @@ void refhw_wire_send(struct refhw *hw, struct refhw_frame *f)
 		refhw_wire_delay(port, f);
 		return;
 	}
+	spin_lock(&w->lock);
+	f->at = max(f->at, w->free);
+	w->free = f->at;
+	spin_unlock(&w->lock);
 	idx = srcu_read_lock(&refhw_srcu);
 	refhw_wire_out(port, f);
 	srcu_read_unlock(&refhw_srcu, idx);
@@ -190,9 +194,12 @@ static struct refhw_parcel *refhw_wire_next(struct refhw_wire *w, u64 *due)
 	spin_lock(&w->lock);
 	p = list_first_entry_or_null(&w->frames, struct refhw_parcel, list);
 	*due = p ? p->due : U64_MAX;
-	if (p && p->due <= ktime_get_ns()) {
+	if (p && p->due <= ktime_get_raw_ns()) {
 		list_del(&p->list);
 		w->bytes -= p->len;
+		/* A latency that became shorter changes no order. */
+		w->out = max(w->out, p->due);
+		p->due = w->out;
 	} else {
 		p = NULL;
 	}
@@ -203,6 +210,7 @@ static struct refhw_parcel *refhw_wire_next(struct refhw_wire *w, u64 *due)
 static void refhw_parcel_frame(const struct refhw_parcel *p,
 			       struct refhw_frame *f)
 {
+	f->at = p->due;
 	f->len = p->len;
 	f->hdr_len = min_t(u32, p->len, REFNIC_HDR_MAX);
 	memcpy(f->hdr, p->data, f->hdr_len);
@@ -225,12 +233,12 @@ static int refhw_wire_thread(void *data)
 		set_current_state(TASK_IDLE);
 		p = refhw_wire_next(w, &due);
 		if (!p && !kthread_should_stop()) {
-			ktime_t at = ns_to_ktime(due);
+			ktime_t wait = ns_to_ktime(due - ktime_get_raw_ns());
 
 			if (due == U64_MAX)
 				schedule();
 			else
-				schedule_hrtimeout(&at, HRTIMER_MODE_ABS);
+				schedule_hrtimeout(&wait, HRTIMER_MODE_REL);
 		}
 		__set_current_state(TASK_RUNNING);
 		if (!p)
@@ -306,6 +314,7 @@ static void refhw_gen_frame(struct refhw_port *port, struct refhw *hw,
 	uh->dest = htons(9);
 	uh->len = htons(len - ETH_HLEN - sizeof(*ip));
 
+	f->at = ktime_get_raw_ns();
 	f->len = len;
 	f->hdr_len = min_t(u32, len, REFNIC_HDR_MAX);
 	f->n = 0;
