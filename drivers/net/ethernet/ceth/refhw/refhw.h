@@ -435,6 +435,7 @@ enum refhw_fault {
 	REFHW_FAULT_LINK_FLAP,		/* the link was down for a moment */
 	REFHW_FAULT_RESET,		/* the device resets itself */
 	REFHW_FAULT_FAIL,		/* the device says that it has failed */
+	REFHW_FAULT_RX_GRO,		/* another number of segments */
 	REFHW_FAULTS,
 };
 
