@@ -34,6 +34,7 @@ static const char * const refhw_fault_names[REFHW_FAULTS] = {
 	[REFHW_FAULT_RESET]		= "reset",
 	[REFHW_FAULT_FAIL]		= "fail",
 	[REFHW_FAULT_STATS]		= "stats",
+	[REFHW_FAULT_RX_GRO]		= "rx_gro",
 };
 
 /* Count down, but not below 0. */

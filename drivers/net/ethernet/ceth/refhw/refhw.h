@@ -62,7 +62,7 @@
 #define REFHW_GRO_SLOTS		32
 /* How long a segment waits for the next one: at first, and at most */
 #define REFHW_GRO_USECS		200
-#define REFHW_GRO_USECS_MAX	1000000
+#define REFHW_GRO_USECS_MAX	10000000
 /* Most buffers of a received frame */
 #define REFHW_RX_BUFS		64
 /* A doorbell for each; numbers are not used again soon. */
@@ -495,6 +495,7 @@ enum refhw_fault {
 	REFHW_FAULT_RESET,		/* the device resets itself */
 	REFHW_FAULT_FAIL,		/* the device says that it has failed */
 	REFHW_FAULT_STATS,		/* counters that cannot be */
+	REFHW_FAULT_RX_GRO,		/* another number of segments */
 	REFHW_FAULTS,
 };
 

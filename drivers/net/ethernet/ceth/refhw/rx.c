@@ -90,6 +90,15 @@ static void refhw_rx_write(struct refhw_queue *q, u64 word)
 	q->done++;
 }
 
+static u64 refhw_rx_gro(struct refhw_queue *q, const struct refhw_frame *f)
+{
+	u32 segs = f->segs;
+
+	if (refhw_fault(q->hw->port, REFHW_FAULT_RX_GRO))
+		segs++;
+	return f->mss | FIELD_PREP(REFNIC_RXG_SEGS, segs);
+}
+
 /* Completions of a frame in the buffers @ids */
 static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f,
 			      const u16 *ids, u32 n, u32 first, u64 info,
@@ -113,8 +122,7 @@ static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f
 				c->time = cpu_to_le64(refhw_time_at(q->hw,
 								    f->at));
 			if (info & REFNIC_RXC_GRO)
-				c->gro = cpu_to_le64(f->mss |
-					FIELD_PREP(REFNIC_RXG_SEGS, f->segs));
+				c->gro = cpu_to_le64(refhw_rx_gro(q, f));
 		}
 		if (unlikely(READ_ONCE(q->hw->port->faults.on)) &&
 		    !refhw_rx_wrong(q, &word, !i))

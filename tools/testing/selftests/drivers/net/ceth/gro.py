@@ -40,7 +40,7 @@ VNET = struct.Struct("=BBHHHH")
 NEEDS_CSUM, GSO_TCP4, GSO_TCP6 = 1, 1, 4
 # A segment waits that long for the next one, in series that are to be
 # exact: longer than the test takes to send them.
-PATIENT_US = 1_000_000
+PATIENT_US = 10_000_000
 TIMESTAMP = b"\x01\x01\x08\x0a"
 
 
@@ -539,6 +539,28 @@ def test_stream(env: Env) -> None:
     tcp.transfer(env.peer, env.dut, 8 << 20, what="software GRO as well")
 
 
+def test_wrong(env: Env) -> None:
+    """What the device says of a packet, and its headers do not, is not believed."""
+    gro = Gro(env)
+    knob = Path(f"/sys/kernel/debug/refnic/{env.pci}/rx_gro")
+    if not knob.exists():
+        raise Skip("the device cannot be told to misbehave")
+
+    def recoveries() -> int:
+        return int(re.findall(r"recoveries: (\d+)", env.dut.run("ethtool -S {}"))[0])
+
+    for version in (4, 6):
+        before = recoveries()
+        write(knob, 1)
+        got = gro.exchange(series(4, first=Seg(version=version)))
+        equal([(len(cut(f, 1000, False)), m, u) for f, m, u in got], [(4, 0, False)],
+              f"IPv{version}: segments, gso_size and unfinished checksum")
+        equal(inet.faults(got[0][0]), "", f"IPv{version}: the packet")
+        wait_for(lambda b=before: recoveries() > b, "a restart")
+        env.ready()
+    gro.expect("afterwards", series(4), 4)
+
+
 def test_forward(env: Env) -> None:
     """What is forwarded leaves as it came, cut by the device or by the kernel."""
     gro = Gro(env)
@@ -588,4 +610,4 @@ def test_forward(env: Env) -> None:
 if __name__ == "__main__":
     main(cases(test_in_order, test_ends, test_differ, test_flows, test_ident, test_counters,
                test_off, test_xdp, test_timeout, test_jumbo, test_few_buffers, test_data_split,
-               test_vlan, test_stream, test_forward))
+               test_vlan, test_stream, test_wrong, test_forward))
