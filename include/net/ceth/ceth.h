@@ -73,6 +73,10 @@ struct seq_file;
  * @CETH_CAP_RSS_SYM: the input of the hash can be made symmetric
  *	(&ceth_caps.rss_xfrm), and parts of it left out
  *	(&ceth_caps.hash_fields); needs CETH_CAP_RSS.
+ * @CETH_CAP_TX_TIMELY: what is given to a transmit queue begins to complete
+ *	within seconds, whatever the far end does, and the last completion
+ *	raises the interrupt: where it does not, something was lost. Without
+ *	it the core does not look into queues that are not full.
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -88,6 +92,7 @@ enum ceth_cap {
 	CETH_CAP_PHYS_ADDR		= BIT(10),
 	CETH_CAP_RSS_CTX		= BIT(11),
 	CETH_CAP_RSS_SYM		= BIT(12),
+	CETH_CAP_TX_TIMELY		= BIT(17),
 };
 
 /**
@@ -565,6 +570,8 @@ struct ceth_ops {
  *	nothing is completed
  * @CETH_FAULT_TX_STALL: transmission does not complete
  * @CETH_FAULT_DEVICE: the device asks for a reset or does not answer
+ * @CETH_FAULT_IRQ_LOST: completions, and no interrupt; for the core itself.
+ *	The queue is polled, nothing is restarted.
  * @CETH_FAULT_NUM: number of kinds
  */
 enum ceth_fault {
@@ -573,6 +580,7 @@ enum ceth_fault {
 	CETH_FAULT_RX_STALL,
 	CETH_FAULT_TX_STALL,
 	CETH_FAULT_DEVICE,
+	CETH_FAULT_IRQ_LOST,
 	CETH_FAULT_NUM,
 };
 

@@ -48,15 +48,21 @@ out:
 static void ceth_fault_work(struct work_struct *work)
 {
 	struct ceth_dev *cdev = container_of(work, struct ceth_dev, fault_work);
+	unsigned long todo = READ_ONCE(cdev->fault_pending);
+	u64 before = READ_ONCE(cdev->recoveries);
 	int i;
 
-	for (i = 0; i < CETH_FAULT_NUM; i++)
-		if (test_bit(i, &cdev->fault_pending) && !cdev->gone)
+	for_each_set_bit(i, &todo, CETH_FAULT_NUM)
+		if (!cdev->gone)
 			ceth_health_report(cdev, i);
-	/* Cleared last: what a device says between the fault and its restart
-	 * is the same fault.
+	/* What a device says between the fault and its restart is the same
+	 * fault; what it says afterwards is not, so that the restart itself
+	 * has cleared them all.
 	 */
-	WRITE_ONCE(cdev->fault_pending, 0);
+	for_each_set_bit(i, &todo, CETH_FAULT_NUM)
+		if (i == CETH_FAULT_IRQ_LOST ||
+		    READ_ONCE(cdev->recoveries) == before)
+			clear_bit(i, &cdev->fault_pending);
 }
 
 /**
@@ -88,6 +94,8 @@ static void ceth_retry_work(struct work_struct *work)
 	/* Or somebody else has taken it up or down meanwhile. */
 	if (!cdev->gone && !cdev->running)
 		ceth_retry(cdev, ceth_recover(cdev));
+	else if (!cdev->gone && cdev->unsettled)
+		ceth_settle(cdev);
 	ceth_unlock(cdev);
 }
 
@@ -256,6 +264,7 @@ struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 	INIT_DELAYED_WORK(&cdev->retry_work, ceth_retry_work);
 	INIT_WORK(&cdev->starve_work, ceth_starve_work);
 	INIT_WORK(&cdev->mode_work, ceth_mode_work);
+	ceth_watch_init(cdev);
 
 	err = -ENOMEM;
 	cdev->wq = alloc_ordered_workqueue("ceth-%s", WQ_MEM_RECLAIM,
@@ -402,6 +411,7 @@ void ceth_unregister(struct ceth_dev *cdev)
 	cancel_work_sync(&cdev->link_work);
 	cancel_work_sync(&cdev->starve_work);
 	cancel_work_sync(&cdev->mode_work);
+	ceth_watch_stop(cdev);
 	free_irq(cdev->caps.event_irq, cdev);
 	ceth_destroy(cdev);
 }

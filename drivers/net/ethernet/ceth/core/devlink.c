@@ -35,6 +35,7 @@ const char * const ceth_fault_names[CETH_FAULT_NUM] = {
 	[CETH_FAULT_RX_STALL]	= "rx_stall",
 	[CETH_FAULT_TX_STALL]	= "tx_stall",
 	[CETH_FAULT_DEVICE]	= "device",
+	[CETH_FAULT_IRQ_LOST]	= "irq_lost",
 };
 
 static const struct {
@@ -51,6 +52,8 @@ static const struct {
 		CETH_REPORTER_TX, "transmission does not complete" },
 	[CETH_FAULT_DEVICE] = {
 		CETH_REPORTER_DEV, "the device failed" },
+	[CETH_FAULT_IRQ_LOST] = {
+		CETH_REPORTER_RX, "an interrupt was lost" },
 };
 
 static enum ceth_reporter
@@ -83,8 +86,13 @@ static int ceth_health_recover(struct devlink_health_reporter *reporter,
 			       void *ctx, struct netlink_ext_ack *extack)
 {
 	struct ceth_dev *cdev = devlink_health_reporter_priv(reporter);
-	int err = ceth_health_restart(cdev);
+	const enum ceth_fault *fault = ctx;
+	int err;
 
+	/* The queue has been polled: that was the recovery. */
+	if (fault && *fault == CETH_FAULT_IRQ_LOST)
+		return 0;
+	err = ceth_health_restart(cdev);
 	cdev->health.stuck[ceth_reporter_of(reporter)] = err;
 	if (err == -ENODEV)
 		NL_SET_ERR_MSG_MOD(extack, "the device is gone");
@@ -318,7 +326,7 @@ void ceth_health_report(struct ceth_dev *cdev, enum ceth_fault fault)
 	enum ceth_reporter r = ceth_fault_info[fault].reporter;
 	struct devlink_health_reporter *reporter = cdev->health.reporter[r];
 	struct ceth_devlink *cdl = devlink_priv(cdev->devlink);
-	int err;
+	int err = 0;
 
 	if (r == CETH_REPORTER_DEV || READ_ONCE(cdev->health.last) != fault)
 		netdev_err(cdev->netdev, "%s\n", ceth_fault_info[fault].text);
@@ -337,10 +345,11 @@ void ceth_health_report(struct ceth_dev *cdev, enum ceth_fault fault)
 			devlink_health_reporter_state_update(reporter,
 							     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
 		err = devlink_health_report(reporter,
-					    ceth_fault_info[fault].text, NULL);
+					    ceth_fault_info[fault].text,
+					    &fault);
 		if (err == -ECANCELED)
 			cdev->health.stuck[r] = true;
-	} else {
+	} else if (fault != CETH_FAULT_IRQ_LOST) {
 		err = ceth_health_restart(cdev);
 	}
 	mutex_unlock(&cdl->lock);

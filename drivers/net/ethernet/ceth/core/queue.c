@@ -374,6 +374,7 @@ void ceth_pair_go(struct ceth_pair *pair)
 	netdev_tx_reset_queue(pair->netq);
 	__netif_tx_lock_bh(pair->netq);
 	WRITE_ONCE(pair->txq, pair->txq_done);
+	pair->watch.tx_since = 0;
 	txq_trans_cond_update(pair->netq);
 	/* Not woken: it may have been started when a restart failed, and what
 	 * waits in the queueing discipline must be sent all the same.
