@@ -137,9 +137,6 @@ static enum refnic_code refhw_queue_create(struct refhw *hw,
 	code = REFNIC_ERR_DMA;
 	if (!refhw_queue_memory(q, c))
 		goto err;
-	code = REFNIC_ERR_MEMORY;
-	if (tx && refhw_tx_start(q))
-		goto err;
 	rcu_assign_pointer(hw->queues[qid], q);
 	if (tx)
 		hw->txqs[index] = q;

@@ -196,7 +196,7 @@ struct refhw_gro {
  * @extra: transmit: word 3 of the packet's first descriptor
  * @rate: transmit: Mbit/s, 0: no limit
  * @free: transmit: when the next frame may go, ns
- * @task: transmit: thread
+ * @task: transmit: thread; NULL: nothing was ever sent
  * @frame: transmit: being sent
  * @seg: transmit: segment of @frame
  * @rcu: to free it
@@ -329,6 +329,7 @@ struct refhw_clock {
  * @queues: by number
  * @rxqs: by steering index
  * @txqs: by index
+ * @tx_new: some of these have got their first packet
  * @stats: counters
  * @clock: clock
  */
@@ -363,6 +364,7 @@ struct refhw {
 	struct refhw_queue __rcu *queues[REFHW_QIDS];
 	struct refhw_queue __rcu *rxqs[REFHW_MAX_PAIRS];
 	struct refhw_queue *txqs[REFHW_MAX_PAIRS];
+	bool tx_new;
 	atomic64_t stats[REFHW_STATS];
 	struct refhw_clock clock;
 };
@@ -585,7 +587,7 @@ bool refhw_gro_take(struct refhw_queue *q, const struct refhw_frame *f,
 		    u64 info, u32 hash);
 
 /* tx.c */
-int refhw_tx_start(struct refhw_queue *q);
+void refhw_tx_start_new(struct refhw *hw);
 void refhw_tx_stop(struct refhw_queue *q);
 void refhw_tx_doorbell(struct refhw_queue *q);
 
