@@ -10,8 +10,9 @@
 
 #include "core.h"
 
-/* A poll that was asked for has been made after that time. */
-#define CETH_STARVE_MS	50
+/* How often, and how many times, a queue is polled that the device calls empty */
+#define CETH_STARVE_MS		50
+#define CETH_STARVE_LOOKS	20
 /* Longest pause between two restarts that fail, seconds */
 #define CETH_RETRY_MAX_S	64U
 
@@ -99,6 +100,35 @@ static void ceth_retry_work(struct work_struct *work)
 	ceth_unlock(cdev);
 }
 
+/* Return: the device has all buffers, and for a second no poll has found any of
+ * them used. Less proves nothing on a machine that is busy: nobody may have
+ * sent.
+ */
+static bool ceth_starved(struct ceth_dev *cdev, struct ceth_pair *pair)
+{
+	u64 packets = READ_ONCE(pair->rx_stats.packets);
+	u64 polls = READ_ONCE(pair->rx_stats.polls);
+	bool stuck = true;
+	int i;
+
+	for (i = 0; stuck && i < CETH_STARVE_LOOKS; i++) {
+		ceth_lock(cdev);
+		stuck = pair->running && !cdev->gone &&
+			!READ_ONCE(pair->rxq->n_free) &&
+			READ_ONCE(pair->rx_stats.packets) == packets;
+		if (stuck) {
+			local_bh_disable();
+			napi_schedule(&pair->napi);
+			local_bh_enable();
+		}
+		ceth_unlock(cdev);
+		if (stuck)
+			msleep(CETH_STARVE_MS);
+	}
+	return stuck && READ_ONCE(pair->rx_stats.packets) == packets &&
+	       READ_ONCE(pair->rx_stats.polls) - polls >= CETH_STARVE_LOOKS / 2;
+}
+
 /* The device has run out of buffers. Where nobody polled, an interrupt was lost:
  * a poll makes up for it. Where a poll finds nothing, and all buffers are with
  * the device, completions were lost.
@@ -109,25 +139,15 @@ static void ceth_starve_work(struct work_struct *work)
 					     starve_work);
 	u16 i;
 
-	ceth_lock(cdev);
-	for (i = 0; i < cdev->cfg.n_pairs && !cdev->gone; i++) {
+	for (i = 0; i < cdev->caps.max_pairs && !cdev->gone; i++) {
 		struct ceth_pair *pair = &cdev->pairs[i];
-		u64 before = READ_ONCE(pair->rx_stats.packets);
 
 		if (!READ_ONCE(pair->starved))
 			continue;
 		WRITE_ONCE(pair->starved, false);
-		if (!pair->running)
-			continue;
-		local_bh_disable();
-		napi_schedule(&pair->napi);
-		local_bh_enable();
-		msleep(CETH_STARVE_MS);
-		if (READ_ONCE(pair->rx_stats.packets) == before &&
-		    !READ_ONCE(pair->rxq->n_free))
+		if (ceth_starved(cdev, pair))
 			ceth_fault(cdev, CETH_FAULT_RX_STALL, i);
 	}
-	ceth_unlock(cdev);
 }
 
 /* What the device has no use for without something else it lacks is left out. */

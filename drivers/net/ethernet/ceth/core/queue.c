@@ -368,6 +368,8 @@ void ceth_pair_go(struct ceth_pair *pair)
 {
 	ceth_pool_link_napi(pair->rxq->pool, &pair->napi);
 	napi_enable_locked(&pair->napi);
+	/* Said of a ring that the device did not know yet. */
+	WRITE_ONCE(pair->starved, false);
 	pair->running = true;
 	pair->cdev->dp->rx_kick(pair->rxq);
 
