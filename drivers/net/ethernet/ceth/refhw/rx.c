@@ -144,6 +144,7 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 	avail = refhw_rx_avail(q);
 	if (unlikely(avail > q->mask + 1)) {
 		refhw_fail(hw, REFNIC_HEALTH_TAIL, q->qid);
+		refhw_count(hw, REFHW_RX_NO_BUFFER, 1);
 		return false;
 	}
 	if (refhw_fault(hw->port, REFHW_FAULT_RX_STUCK))
@@ -162,8 +163,10 @@ static bool refhw_rx_put(struct refhw_queue *q, const struct refhw_frame *f,
 		d = &ring[(q->head + i) & q->mask];
 		ids[i] = le64_to_cpu(READ_ONCE(d->id));
 		to = refhw_dma(hw, le64_to_cpu(READ_ONCE(d->addr)), len);
-		if (unlikely(!to))
+		if (unlikely(!to)) {
+			refhw_count(hw, REFHW_RX_NO_BUFFER, 1);
 			return false;
+		}
 		refhw_frame_copy(f, off, to, len);
 	}
 	q->head += n;
@@ -205,8 +208,10 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 	int sum;
 
 	/* Pairs with the release of refhw_control(). */
-	if (!(smp_load_acquire(&hw->status) & REFNIC_STAT_RUNNING))
+	if (!(smp_load_acquire(&hw->status) & REFNIC_STAT_RUNNING)) {
+		refhw_count(hw, REFHW_RX_NO_QUEUE, 1);
 		return;
+	}
 	refhw_frame_parse(f);
 	f->wire = f->len;
 	f->segs = 1;
@@ -246,8 +251,9 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 		return;
 	}
 	mutex_lock(&q->lock);
-	if (READ_ONCE(q->alive) && !kthread_should_stop() &&
-	    !refhw_gro_take(q, f, info, hash))
+	if (!READ_ONCE(q->alive) || kthread_should_stop())
+		refhw_count(hw, REFHW_RX_NO_QUEUE, 1);
+	else if (!refhw_gro_take(q, f, info, hash))
 		refhw_rx_deliver(q, f, info, hash);
 	mutex_unlock(&q->lock);
 }
