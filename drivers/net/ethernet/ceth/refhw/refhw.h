@@ -377,6 +377,7 @@ struct refhw {
  * @rate: Mbit/s; 0: no limit
  * @loss: frames in a million
  * @reorder: frames in a million
+ * @lost: frames that did not get through, whatever the reason
  * @task: delivers what is delayed; NULL: nothing ever was
  * @lock: of what follows
  * @frames: on the way
@@ -390,6 +391,7 @@ struct refhw_wire {
 	u32 rate;
 	u32 loss;
 	u32 reorder;
+	atomic64_t lost;
 	struct task_struct *task;
 	spinlock_t lock; /* of what is on the way */
 	struct list_head frames;
@@ -475,6 +477,7 @@ struct refhw_faults {
  * @hw: the device; NULL: no power
  * @peer: other end of the wire
  * @generator: the wire ends in the built-in generator
+ * @netwire: the wire ends in a network device
  * @wire: towards @peer
  * @gen: generator
  * @faults: misbehaviour
@@ -493,6 +496,7 @@ struct refhw_port {
 	struct refhw __rcu *hw;
 	struct refhw_port __rcu *peer;
 	bool generator;
+	struct refhw_netwire __rcu *netwire;
 	struct refhw_wire wire;
 	struct refhw_gen gen;
 	struct refhw_faults faults;
@@ -509,6 +513,7 @@ static inline void refhw_count(struct refhw *hw, enum refhw_stat stat, u64 n)
 /* bus.c */
 int refhw_bus_register(void);
 void refhw_bus_unregister(void);
+bool refhw_bus_has(const struct device *dev);
 void refhw_bus_init(struct refnic_device *rdev, const char *name,
 		    void (*release)(struct device *dev));
 
@@ -555,6 +560,7 @@ void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c);
 
 /* frame.c: parsing, checksums, copying */
 void refhw_frame_parse(struct refhw_frame *f);
+void refhw_frame_flat(struct refhw_frame *f, const u8 *data, u32 len);
 void refhw_frame_copy(const struct refhw_frame *f, u32 off, u8 *to, u32 len);
 __sum16 refhw_frame_pseudo(const struct refhw_frame *f, u32 len);
 bool refhw_frame_csum(struct refhw_frame *f, u32 start, u32 offset);
@@ -602,5 +608,14 @@ bool refhw_link_up(const struct refhw_port *port);
 void refhw_link_changed(struct refhw_port *port);
 int refhw_gen_start(struct refhw_port *port, u64 frames);
 void refhw_gen_stop(struct refhw_port *port);
+
+/* wire_netdev.c */
+int refhw_netwire_init(void);
+void refhw_netwire_exit(void);
+int refhw_netwire_join(struct refhw_port *port, const char *name);
+void refhw_netwire_cut(struct refhw_port *port);
+ssize_t refhw_netwire_name(struct refhw_port *port, char *page);
+bool refhw_netwire_up(struct refhw_netwire *nw);
+bool refhw_netwire_out(struct refhw_netwire *nw, struct refhw_frame *f);
 
 #endif /* _REFHW_H */
