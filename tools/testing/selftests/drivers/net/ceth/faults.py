@@ -24,7 +24,7 @@ from cethtest.nl import NetlinkError
 from cethtest.stats import Snapshot, at_rest, ethtool_stats, summed
 from cethtest.tap import cases, main, say
 from cethtest.tcp import Stream
-from cethtest.tool import (Failure, KernelLog, Skip, check, equal, read, run, run_json, wait_for,
+from cethtest.tool import (KernelLog, Skip, check, equal, read, run, run_json, wait_for,
                            write)
 
 DEBUGFS = Path("/sys/kernel/debug/refnic")
@@ -73,23 +73,12 @@ def errors(env: Env, reporter: str) -> int:
                for r in list_ if r["reporter"] == reporter)
 
 
-def explain(env: Env) -> None:
-    """What the devices look like from the inside."""
-    for state in sorted(DEBUGFS.glob("*/state")):
-        say(f"{state}:\n{read(state)}")
-    say(env.dut.run("ethtool -S {}", ok=False))
-
-
 @contextlib.contextmanager
 def storm(env: Env) -> Iterator[Both]:
     """Traffic on all queues that may lose what it likes, but not damage it."""
     with Both(env.dut, env.peer, rate=400, udp=True, flows=32, patience=1.0) as both:
         both.wait(20)
-        try:
-            yield both
-        except Failure:
-            explain(env)
-            raise
+        yield both
         both.demand("meanwhile", loss=True, least=1)
 
 
