@@ -81,6 +81,10 @@ struct seq_file;
  * @CETH_CAP_FUNCTIONS: the device can put devices of the same kind beside
  *	itself on its bus (func_add, func_set, func_del, func_attached).
  * @CETH_CAP_STATS: the device counts by itself (&ceth_caps.stats, get_stats).
+ * @CETH_CAP_TX_TIMELY: what is given to a transmit queue begins to complete
+ *	within seconds, whatever the far end does, and the last completion
+ *	raises the interrupt: where it does not, something was lost. Without
+ *	it the core does not look into queues that are not full.
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -100,6 +104,7 @@ enum ceth_cap {
 	CETH_CAP_SHAPER			= BIT(14),
 	CETH_CAP_FUNCTIONS		= BIT(15),
 	CETH_CAP_STATS			= BIT(16),
+	CETH_CAP_TX_TIMELY		= BIT(17),
 };
 
 /**
@@ -715,6 +720,8 @@ struct ceth_ops {
  *	nothing is completed
  * @CETH_FAULT_TX_STALL: transmission does not complete
  * @CETH_FAULT_DEVICE: the device asks for a reset or does not answer
+ * @CETH_FAULT_IRQ_LOST: completions, and no interrupt; for the core itself.
+ *	The queue is polled, nothing is restarted.
  * @CETH_FAULT_NUM: number of kinds
  */
 enum ceth_fault {
@@ -723,6 +730,7 @@ enum ceth_fault {
 	CETH_FAULT_RX_STALL,
 	CETH_FAULT_TX_STALL,
 	CETH_FAULT_DEVICE,
+	CETH_FAULT_IRQ_LOST,
 	CETH_FAULT_NUM,
 };
 

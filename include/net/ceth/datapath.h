@@ -196,7 +196,8 @@ struct ceth_dp_ops {
 	void (*rx_open)(void *ring, struct ceth_cursor *cur, u32 max);
 	/**
 	 * @rx_next: read a completion, in the device's order, into @c (id and
-	 *	len), and move @cur on.
+	 *	len), and move @cur on. Without an rx_close the same one
+	 *	is read again.
 	 *	Return: there was one.
 	 */
 	bool (*rx_next)(void *ring, struct ceth_cursor *cur,
@@ -313,6 +314,18 @@ struct ceth_dp_ops {
 };
 
 /**
+ * enum ceth_pending - what waits to be polled
+ * @CETH_PENDING_NONE: nothing
+ * @CETH_PENDING_TX: transmit completions only
+ * @CETH_PENDING_RX: received frames
+ */
+enum ceth_pending {
+	CETH_PENDING_NONE,
+	CETH_PENDING_TX,
+	CETH_PENDING_RX,
+};
+
+/**
  * struct ceth_datapath - what CETH_DATAPATH() makes
  * @rxq_priv: bytes of the backend's part of a receive queue
  * @txq_priv: bytes of the backend's part of a transmit queue
@@ -322,6 +335,8 @@ struct ceth_dp_ops {
  * @xdp_xmit: transmit of XDP frames
  * @rx_fill: post buffers on a ring before it starts
  * @rx_kick: see &ceth_dp_ops.rx_doorbell
+ * @pending: completions that wait to be polled; the caller has the NAPI
+ *	instance to itself
  */
 struct ceth_datapath {
 	u16 rxq_priv;
@@ -333,6 +348,7 @@ struct ceth_datapath {
 			struct xdp_frame **frames, u32 flags);
 	void (*rx_fill)(struct ceth_rxq *rxq);
 	void (*rx_kick)(struct ceth_rxq *rxq);
+	enum ceth_pending (*pending)(struct ceth_pair *pair);
 };
 
 struct ceth_rx_poll;
@@ -394,6 +410,30 @@ ceth_poll_tmpl(struct napi_struct *napi, int budget,
 		}
 	}
 	return done;
+}
+
+/**
+ * ceth_pending_tmpl() - look whether completions wait, and leave them there
+ * @pair: the pair; its NAPI instance belongs to the caller
+ * @ops: the backend's
+ *
+ * Return: what there is.
+ */
+static __always_inline enum ceth_pending
+ceth_pending_tmpl(struct ceth_pair *pair, const struct ceth_dp_ops *ops)
+{
+	void *rx = ceth_rxq_priv(pair->rxq);
+	void *tx = ceth_txq_priv(pair->txq_done);
+	struct ceth_rx_cmpl c;
+	struct ceth_cursor cur;
+	u32 id;
+
+	ops->rx_open(rx, &cur, 1);
+	if (ops->rx_next(rx, &cur, &c))
+		return CETH_PENDING_RX;
+	ops->tx_open(tx, &cur, 1);
+	return ops->tx_next(tx, &cur, &id) ? CETH_PENDING_TX :
+					     CETH_PENDING_NONE;
 }
 
 /**
@@ -473,6 +513,10 @@ static void name##_rx_kick(struct ceth_rxq *rxq)			\
 {									\
 	(ops).rx_doorbell(ceth_rxq_priv(rxq));				\
 }									\
+static enum ceth_pending name##_pending(struct ceth_pair *pair)		\
+{									\
+	return ceth_pending_tmpl(pair, &(ops));				\
+}									\
 const struct ceth_datapath name = {					\
 	.rxq_priv	= sizeof(rxpriv),				\
 	.txq_priv	= sizeof(txpriv),				\
@@ -482,6 +526,7 @@ const struct ceth_datapath name = {					\
 	.xdp_xmit	= name##_xdp_xmit,				\
 	.rx_fill	= name##_rx_fill,				\
 	.rx_kick	= name##_rx_kick,				\
+	.pending	= name##_pending,				\
 }
 
 #endif /* _NET_CETH_DATAPATH_H */

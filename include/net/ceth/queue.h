@@ -329,6 +329,23 @@ struct ceth_txq {
 };
 
 /**
+ * struct ceth_watch - what the core's watch saw of a pair last time
+ * @polls: &ceth_rx_stats.polls
+ * @events: &ceth_pair.events
+ * @suspect: completions, and nobody came for them
+ * @tx_tail: &ceth_txq.free_tail
+ * @tx_since: when it was first seen to be that, jiffies; 0: nothing in flight;
+ *	both under the transmit lock
+ */
+struct ceth_watch {
+	u64 polls;
+	u16 events;
+	bool suspect;
+	u32 tx_tail;
+	unsigned long tx_since;
+};
+
+/**
  * struct ceth_pair - receive and transmit queue of one index, with their
  *	interrupt and NAPI
  *
@@ -371,8 +388,10 @@ struct ceth_pair {
 	bool dim_on;
 	/** @dim_want: it is wanted, also while the pair does not run */
 	bool dim_want;
-	/** @events: interrupts seen, for @dim */
+	/** @events: interrupts seen, for @dim and @watch */
 	u16 events;
+	/** @watch: against lost interrupts and completions */
+	struct ceth_watch watch;
 	/** @dim: adaptive moderation */
 	struct dim dim;
 	/** @coal: moderation as set; @dim_on: @dim decides on receive */

@@ -13,6 +13,9 @@
 
 #include "core.h"
 
+/* How often a setting is offered to a device that refuses it */
+#define CETH_SETTLE_TRIES	8U
+
 /* Queues that are not in a pair. */
 struct ceth_set {
 	u16 n;
@@ -108,58 +111,56 @@ static void ceth_detach(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
 	}
 }
 
-/* What the device forgets when it is reset. Failures are reported, and leave
- * the device usable without that setting.
+/* Said once for each try; a setting that the device never takes is given up
+ * after some of them.
  */
-static void ceth_apply(struct ceth_dev *cdev)
+static bool ceth_applied(struct ceth_dev *cdev, const char *what, int err)
+{
+	if (err)
+		netdev_err(cdev->netdev, "cannot restore %s: %pe\n", what,
+			   ERR_PTR(err));
+	return !err;
+}
+
+/**
+ * ceth_settle() - have the device do all that it forgets when it is reset
+ * @cdev: the device, which runs; under the configuration lock
+ *
+ * Failures are reported, and leave the device usable without that setting. They
+ * are tried again: without its address, or with steering to queues that it
+ * has not, it would receive nothing.
+ */
+void ceth_settle(struct ceth_dev *cdev)
 {
 	const struct ceth_ops *ops = cdev->ops;
 	struct net_device *dev = cdev->netdev;
-	int err;
+	bool good = true;
 
 	cdev->features = ceth_features_from_net(cdev, dev->features);
-	if (ops->set_features) {
-		err = ops->set_features(cdev->priv, cdev->features,
-					cdev->caps.features);
-		if (err)
-			netdev_err(dev, "cannot restore offloads: %pe\n",
-				   ERR_PTR(err));
-	}
-	if (ceth_has(cdev, CETH_CAP_SET_MAC)) {
-		err = ops->set_mac(cdev->priv, dev->dev_addr);
-		if (err)
-			netdev_err(dev, "cannot restore the address: %pe\n",
-				   ERR_PTR(err));
-	}
+	if (ops->set_features)
+		good &= ceth_applied(cdev, "offloads",
+				     ops->set_features(cdev->priv,
+						       cdev->features,
+						       cdev->caps.features));
+	if (ceth_has(cdev, CETH_CAP_SET_MAC))
+		good &= ceth_applied(cdev, "the address",
+				     ops->set_mac(cdev->priv, dev->dev_addr));
 	bitmap_zero(cdev->vlans_set, VLAN_N_VID);
-	err = ceth_vlan_apply(cdev);
-	if (err)
-		netdev_err(dev, "cannot restore VLANs: %pe\n", ERR_PTR(err));
-	err = ceth_mode_apply(cdev);
-	if (err)
-		netdev_err(dev, "cannot restore the receive filter: %pe\n",
-			   ERR_PTR(err));
-	err = ceth_rss_apply(cdev);
-	if (err)
-		netdev_err(dev, "cannot restore receive steering: %pe\n",
-			   ERR_PTR(err));
+	good &= ceth_applied(cdev, "VLANs", ceth_vlan_apply(cdev));
+	good &= ceth_applied(cdev, "the receive filter", ceth_mode_apply(cdev));
+	good &= ceth_applied(cdev, "receive steering", ceth_rss_apply(cdev));
 	/* Rules name contexts. */
-	err = ceth_rss_apply_ctx(cdev);
-	if (err)
-		netdev_err(dev, "cannot restore contexts of steering: %pe\n",
-			   ERR_PTR(err));
-	err = ceth_rules_apply(cdev);
-	if (err)
-		netdev_err(dev, "cannot restore steering rules: %pe\n",
-			   ERR_PTR(err));
-	err = ceth_coalesce_apply(cdev);
-	if (err)
-		netdev_err(dev, "cannot restore interrupt moderation: %pe\n",
-			   ERR_PTR(err));
-	err = ceth_shaper_apply(cdev);
-	if (err)
-		netdev_err(dev, "cannot restore rate limits: %pe\n",
-			   ERR_PTR(err));
+	good &= ceth_applied(cdev, "contexts of steering",
+			     ceth_rss_apply_ctx(cdev));
+	good &= ceth_applied(cdev, "steering rules", ceth_rules_apply(cdev));
+	good &= ceth_applied(cdev, "interrupt moderation",
+			     ceth_coalesce_apply(cdev));
+	good &= ceth_applied(cdev, "rate limits", ceth_shaper_apply(cdev));
+	if (good && cdev->unsettled)
+		cdev->retries = 0;
+	cdev->unsettled = !good;
+	if (!good && cdev->retries < CETH_SETTLE_TRIES)
+		ceth_retry(cdev, -EAGAIN);
 }
 
 /* Start a quiet device with the queues of @set, which are the pairs' then. On
@@ -205,9 +206,10 @@ static int ceth_up(struct ceth_dev *cdev, struct ceth_set *set,
 		set->rxq[i] = NULL;
 		set->txq[i] = NULL;
 	}
-	ceth_apply(cdev);
+	ceth_settle(cdev);
 	for (i = 0; i < n; i++)
 		ceth_pair_go(&cdev->pairs[i]);
+	ceth_watch_start(cdev);
 	queue_work(cdev->wq, &cdev->link_work);
 	return 0;
 
@@ -398,7 +400,8 @@ static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
 			err = netif_set_real_num_queues(cdev->netdev, n, n);
 		if (err) {
 			cdev->rss = *rss;
-			ceth_set_used_pairs(cdev, old);
+			if (ceth_set_used_pairs(cdev, old))
+				ceth_fault(cdev, CETH_FAULT_DEVICE, 0);
 			i = max(old, n);
 			goto err_grow;
 		}
@@ -548,6 +551,7 @@ int ceth_recover(struct ceth_dev *cdev)
 		return 0;
 	cdev->recoveries++;
 	if (!cdev->running) {
+		WRITE_ONCE(cdev->fault_pending, 0);
 		err = ceth_start(cdev);
 	} else {
 		/* With the same queues, which needs no memory; the stack waits
@@ -555,6 +559,8 @@ int ceth_recover(struct ceth_dev *cdev)
 		 */
 		ceth_set_empty(cdev, &set);
 		ceth_down(cdev, &set);
+		/* What it says from now on is not about what was. */
+		WRITE_ONCE(cdev->fault_pending, 0);
 		err = ceth_up(cdev, &set, &cdev->cfg);
 		if (err)
 			ceth_disable(cdev, 0);

@@ -155,8 +155,11 @@ struct ceth_dstats {
  * @fault_work: reports faults and has the device recovered
  * @retry_work: restarts a device whose last restart failed
  * @retries: how often that has been tried in vain
+ * @unsettled: the device has refused some of its configuration
  * @link_work: link state, announcement
  * @starve_work: looks after receive queues that the device calls empty
+ * @watch_work: looks for what was lost (watch.c), while there is traffic
+ * @watch_idle: the same, but wakes up no processor for it
  * @mode_work: receive filter (the stack calls in atomic context)
  * @reap_work: frees the device when another one has taken its place
  * @wq: runs the work items of this device; one slow device holds up no other
@@ -202,8 +205,11 @@ struct ceth_dev {
 	struct work_struct fault_work;
 	struct delayed_work retry_work;
 	u32 retries;
+	bool unsettled;
 	struct work_struct link_work;
 	struct work_struct starve_work;
+	struct delayed_work watch_work;
+	struct delayed_work watch_idle;
 	struct work_struct mode_work;
 	struct work_struct reap_work;
 	struct workqueue_struct *wq;
@@ -283,7 +289,13 @@ int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 int ceth_recover(struct ceth_dev *cdev);
 void ceth_retry(struct ceth_dev *cdev, int err);
 int ceth_dev_reset(struct ceth_dev *cdev);
+void ceth_settle(struct ceth_dev *cdev);
 u32 ceth_frame_sz(const struct ceth_dev *cdev, u32 mtu, u32 wanted);
+
+/* watch.c */
+void ceth_watch_init(struct ceth_dev *cdev);
+void ceth_watch_start(struct ceth_dev *cdev);
+void ceth_watch_stop(struct ceth_dev *cdev);
 
 /* netdev.c */
 void ceth_netdev_ops_init(struct ceth_dev *cdev);

@@ -10,8 +10,9 @@
 
 #include "core.h"
 
-/* A poll that was asked for has been made after that time. */
-#define CETH_STARVE_MS	50
+/* How often, and how many times, a queue is polled that the device calls empty */
+#define CETH_STARVE_MS		50
+#define CETH_STARVE_LOOKS	20
 /* Longest pause between two restarts that fail, seconds */
 #define CETH_RETRY_MAX_S	64U
 
@@ -48,15 +49,21 @@ out:
 static void ceth_fault_work(struct work_struct *work)
 {
 	struct ceth_dev *cdev = container_of(work, struct ceth_dev, fault_work);
+	unsigned long todo = READ_ONCE(cdev->fault_pending);
+	u64 before = READ_ONCE(cdev->recoveries);
 	int i;
 
-	for (i = 0; i < CETH_FAULT_NUM; i++)
-		if (test_bit(i, &cdev->fault_pending) && !cdev->gone)
+	for_each_set_bit(i, &todo, CETH_FAULT_NUM)
+		if (!cdev->gone)
 			ceth_health_report(cdev, i);
-	/* Cleared last: what a device says between the fault and its restart
-	 * is the same fault.
+	/* What a device says between the fault and its restart is the same
+	 * fault; what it says afterwards is not, so that the restart itself
+	 * has cleared them all.
 	 */
-	WRITE_ONCE(cdev->fault_pending, 0);
+	for_each_set_bit(i, &todo, CETH_FAULT_NUM)
+		if (i == CETH_FAULT_IRQ_LOST ||
+		    READ_ONCE(cdev->recoveries) == before)
+			clear_bit(i, &cdev->fault_pending);
 }
 
 /**
@@ -88,7 +95,38 @@ static void ceth_retry_work(struct work_struct *work)
 	/* Or somebody else has taken it up or down meanwhile. */
 	if (!cdev->gone && !cdev->running)
 		ceth_retry(cdev, ceth_recover(cdev));
+	else if (!cdev->gone && cdev->unsettled)
+		ceth_settle(cdev);
 	ceth_unlock(cdev);
+}
+
+/* Return: the device has all buffers, and for a second no poll has found any of
+ * them used. Less proves nothing on a machine that is busy: nobody may have
+ * sent.
+ */
+static bool ceth_starved(struct ceth_dev *cdev, struct ceth_pair *pair)
+{
+	u64 packets = READ_ONCE(pair->rx_stats.packets);
+	u64 polls = READ_ONCE(pair->rx_stats.polls);
+	bool stuck = true;
+	int i;
+
+	for (i = 0; stuck && i < CETH_STARVE_LOOKS; i++) {
+		ceth_lock(cdev);
+		stuck = pair->running && !cdev->gone &&
+			!READ_ONCE(pair->rxq->n_free) &&
+			READ_ONCE(pair->rx_stats.packets) == packets;
+		if (stuck) {
+			local_bh_disable();
+			napi_schedule(&pair->napi);
+			local_bh_enable();
+		}
+		ceth_unlock(cdev);
+		if (stuck)
+			msleep(CETH_STARVE_MS);
+	}
+	return stuck && READ_ONCE(pair->rx_stats.packets) == packets &&
+	       READ_ONCE(pair->rx_stats.polls) - polls >= CETH_STARVE_LOOKS / 2;
 }
 
 /* The device has run out of buffers. Where nobody polled, an interrupt was lost:
@@ -101,25 +139,15 @@ static void ceth_starve_work(struct work_struct *work)
 					     starve_work);
 	u16 i;
 
-	ceth_lock(cdev);
-	for (i = 0; i < cdev->cfg.n_pairs && !cdev->gone; i++) {
+	for (i = 0; i < cdev->caps.max_pairs && !cdev->gone; i++) {
 		struct ceth_pair *pair = &cdev->pairs[i];
-		u64 before = READ_ONCE(pair->rx_stats.packets);
 
 		if (!READ_ONCE(pair->starved))
 			continue;
 		WRITE_ONCE(pair->starved, false);
-		if (!pair->running)
-			continue;
-		local_bh_disable();
-		napi_schedule(&pair->napi);
-		local_bh_enable();
-		msleep(CETH_STARVE_MS);
-		if (READ_ONCE(pair->rx_stats.packets) == before &&
-		    !READ_ONCE(pair->rxq->n_free))
+		if (ceth_starved(cdev, pair))
 			ceth_fault(cdev, CETH_FAULT_RX_STALL, i);
 	}
-	ceth_unlock(cdev);
 }
 
 /* What the device has no use for without something else it lacks is left out. */
@@ -263,6 +291,7 @@ struct ceth_dev *ceth_make(struct device *dev, const struct ceth_caps *caps,
 	INIT_DELAYED_WORK(&cdev->retry_work, ceth_retry_work);
 	INIT_WORK(&cdev->starve_work, ceth_starve_work);
 	INIT_WORK(&cdev->mode_work, ceth_mode_work);
+	ceth_watch_init(cdev);
 
 	err = -ENOMEM;
 	cdev->pairs = kvcalloc(caps->max_pairs, sizeof(*cdev->pairs),
@@ -454,6 +483,7 @@ void ceth_hide(struct ceth_dev *cdev)
 	cancel_work_sync(&cdev->starve_work);
 	cancel_work_sync(&cdev->mode_work);
 	cancel_delayed_work_sync(&cdev->dstats.work);
+	ceth_watch_stop(cdev);
 	free_irq(cdev->caps.event_irq, cdev);
 }
 

@@ -21,6 +21,7 @@ const char * const ceth_fault_names[CETH_FAULT_NUM] = {
 	[CETH_FAULT_RX_STALL]	= "rx_stall",
 	[CETH_FAULT_TX_STALL]	= "tx_stall",
 	[CETH_FAULT_DEVICE]	= "device",
+	[CETH_FAULT_IRQ_LOST]	= "irq_lost",
 };
 
 static const struct {
@@ -37,6 +38,8 @@ static const struct {
 		CETH_REPORTER_TX, "transmission does not complete" },
 	[CETH_FAULT_DEVICE] = {
 		CETH_REPORTER_DEV, "the device failed" },
+	[CETH_FAULT_IRQ_LOST] = {
+		CETH_REPORTER_RX, "an interrupt was lost" },
 };
 
 static enum ceth_reporter
@@ -73,14 +76,23 @@ static int ceth_health_restart(struct ceth_dev *cdev)
 	return err;
 }
 
+/* What a reporter is asked to recover from */
+struct ceth_recovery {
+	const struct ceth_dev *cdev;
+	enum ceth_fault fault;
+};
+
 static int ceth_health_recover(struct devlink_health_reporter *reporter,
 			       void *ctx, struct netlink_ext_ack *extack)
 {
 	struct ceth_dev *cdev = ceth_reporter_cdev(reporter);
+	const struct ceth_recovery *what = ctx;
 	int err;
 
-	/* Of a device that has been reloaded meanwhile */
-	if (ctx && ctx != cdev)
+	/* Of a device that has been reloaded meanwhile; or the queue has been
+	 * polled, and that was the recovery.
+	 */
+	if (what && (what->cdev != cdev || what->fault == CETH_FAULT_IRQ_LOST))
 		return 0;
 	err = ceth_health_restart(cdev);
 	cdev->health.stuck[ceth_reporter_of(reporter)] = err;
@@ -316,7 +328,8 @@ void ceth_health_report(struct ceth_dev *cdev, enum ceth_fault fault)
 	enum ceth_reporter r = ceth_fault_info[fault].reporter;
 	struct ceth_devlink *cdl = devlink_priv(cdev->devlink);
 	struct devlink_health_reporter *reporter = cdl->reporter[r];
-	int err;
+	const struct ceth_recovery what = { .cdev = cdev, .fault = fault };
+	int err = 0;
 
 	if (r == CETH_REPORTER_DEV || READ_ONCE(cdev->health.last) != fault)
 		netdev_err(cdev->netdev, "%s\n", ceth_fault_info[fault].text);
@@ -335,10 +348,11 @@ void ceth_health_report(struct ceth_dev *cdev, enum ceth_fault fault)
 			devlink_health_reporter_state_update(reporter,
 							     DEVLINK_HEALTH_REPORTER_STATE_HEALTHY);
 		err = devlink_health_report(reporter,
-					    ceth_fault_info[fault].text, cdev);
+					    ceth_fault_info[fault].text,
+					    (void *)&what);
 		if (err == -ECANCELED)
 			cdev->health.stuck[r] = true;
-	} else {
+	} else if (fault != CETH_FAULT_IRQ_LOST) {
 		err = ceth_health_restart(cdev);
 	}
 	mutex_unlock(&cdl->lock);

@@ -368,12 +368,15 @@ void ceth_pair_go(struct ceth_pair *pair)
 {
 	ceth_pool_link_napi(pair->rxq->pool, &pair->napi);
 	napi_enable_locked(&pair->napi);
+	/* Said of a ring that the device did not know yet. */
+	WRITE_ONCE(pair->starved, false);
 	pair->running = true;
 	pair->cdev->dp->rx_kick(pair->rxq);
 
 	netdev_tx_reset_queue(pair->netq);
 	__netif_tx_lock_bh(pair->netq);
 	WRITE_ONCE(pair->txq, pair->txq_done);
+	pair->watch.tx_since = 0;
 	txq_trans_cond_update(pair->netq);
 	/* Not woken: it may have been started when a restart failed, and what
 	 * waits in the queueing discipline must be sent all the same.

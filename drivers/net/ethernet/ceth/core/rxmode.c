@@ -73,6 +73,10 @@ void ceth_mode_work(struct work_struct *work)
 
 	ceth_lock(cdev);
 	err = ceth_mode_apply(cdev) ?: ceth_vlan_apply(cdev);
+	if (err && cdev->running && !cdev->unsettled) {
+		cdev->unsettled = true;
+		ceth_retry(cdev, err);
+	}
 	ceth_unlock(cdev);
 	if (err && !cdev->gone)
 		netdev_warn(cdev->netdev, "cannot set the receive filter: %pe\n",

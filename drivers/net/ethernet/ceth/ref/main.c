@@ -262,7 +262,7 @@ static void cref_read_caps(struct cref *v)
 	u32 val, i;
 
 	caps->caps = CETH_CAP_QUEUE_RESTART | CETH_CAP_RX_MODE |
-		     CETH_CAP_SET_MAC | CETH_CAP_LINK;
+		     CETH_CAP_SET_MAC | CETH_CAP_LINK | CETH_CAP_TX_TIMELY;
 	for (i = 0; i < ARRAY_SIZE(cref_features); i++) {
 		if (!(v->feat & cref_features[i].feat))
 			continue;

@@ -140,7 +140,9 @@ static enum refnic_code refhw_queue_create(struct refhw *hw,
 	if (!refhw_queue_memory(q, c))
 		goto err;
 	code = REFNIC_ERR_MEMORY;
-	if (tx && refhw_tx_start(q))
+	if (tx)
+		q->came = kvcalloc(q->mask + 1, sizeof(*q->came), GFP_KERNEL);
+	if (tx && !q->came)
 		goto err;
 	rcu_assign_pointer(hw->queues[qid], q);
 	if (tx)

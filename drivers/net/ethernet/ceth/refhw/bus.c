@@ -109,6 +109,12 @@ void refhw_bus_init(struct refnic_device *rdev, const char *name,
 	dma_set_max_seg_size(dev, UINT_MAX);
 }
 
+/* Is it a device of ours? */
+bool refhw_bus_has(const struct device *dev)
+{
+	return dev->bus == &refnic_bus;
+}
+
 int refhw_bus_register(void)
 {
 	return bus_register(&refnic_bus);

@@ -307,10 +307,12 @@ static int refhw_peer_set(struct refhw_port *port, const char *name)
 	if (peer == port)
 		return -EINVAL;
 	refhw_gen_stop(port);
+	refhw_netwire_cut(port);
 	port->generator = generator;
 	refhw_wire_cut(port);
 	if (peer) {
 		refhw_gen_stop(peer);
+		refhw_netwire_cut(peer);
 		peer->generator = false;
 		refhw_wire_cut(peer);
 		refhw_wire_join(port, peer);
@@ -331,12 +333,69 @@ static ssize_t refhw_peer_store(struct config_item *item, const char *page,
 }
 CONFIGFS_ATTR(refhw_, peer);
 
+static ssize_t refhw_netdev_show(struct config_item *item, char *page)
+{
+	ssize_t len;
+
+	mutex_lock(&refhw_lock);
+	len = refhw_netwire_name(to_port(item), page);
+	mutex_unlock(&refhw_lock);
+	return len;
+}
+
+/* Only when it is known that there is such a device, the wire that there was is
+ * cut: the name is looked up first, and the device taken.
+ */
+static int refhw_netdev_set(struct refhw_port *port, const char *name)
+{
+	int err;
+
+	if (!*name) {
+		refhw_netwire_cut(port);
+		refhw_link_changed(port);
+		return 0;
+	}
+	err = refhw_netwire_join(port, name);
+	if (err)
+		return err;
+	refhw_gen_stop(port);
+	port->generator = false;
+	refhw_wire_cut(port);
+	refhw_link_changed(port);
+	return 0;
+}
+
+static ssize_t refhw_netdev_store(struct config_item *item, const char *page,
+				  size_t len)
+{
+	char name[IFNAMSIZ + 1];
+	int err;
+
+	/* With the newline */
+	if (len >= sizeof(name))
+		return -EINVAL;
+	strscpy(name, page, sizeof(name));
+	mutex_lock(&refhw_lock);
+	err = refhw_netdev_set(to_port(item), strim(name));
+	mutex_unlock(&refhw_lock);
+	return err ?: len;
+}
+CONFIGFS_ATTR(refhw_, netdev);
+
+static ssize_t refhw_lost_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "%lld\n",
+			  atomic64_read(&to_port(item)->wire.lost));
+}
+CONFIGFS_ATTR_RO(refhw_, lost);
+
 static struct configfs_attribute *refhw_attrs[] = {
 	&refhw_attr_power,
 	&refhw_attr_queues,
 	&refhw_attr_caps,
 	&refhw_attr_mac,
 	&refhw_attr_peer,
+	&refhw_attr_netdev,
 	&refhw_attr_cable,
 	&refhw_attr_mtu,
 	&refhw_attr_gro_usecs,
@@ -344,6 +403,7 @@ static struct configfs_attribute *refhw_attrs[] = {
 	&refhw_attr_rate_mbps,
 	&refhw_attr_loss_ppm,
 	&refhw_attr_reorder_ppm,
+	&refhw_attr_lost,
 	&refhw_attr_gen_size,
 	&refhw_attr_gen_flows,
 	&refhw_attr_gen_frames,
@@ -357,6 +417,7 @@ static void refhw_port_remove(struct refhw_port *port)
 	mutex_lock(&refhw_lock);
 	refhw_power(port, false);
 	refhw_gen_stop(port);
+	refhw_netwire_cut(port);
 	refhw_wire_cut(port);
 	list_del(&port->list);
 	mutex_unlock(&refhw_lock);
@@ -503,6 +564,9 @@ static int __init refhw_init(void)
 	err = refhw_bus_register();
 	if (err)
 		goto err_gro;
+	err = refhw_netwire_init();
+	if (err)
+		goto err_netwire;
 	refhw_fault_init();
 	config_group_init(&refhw_subsys.su_group);
 	mutex_init(&refhw_subsys.su_mutex);
@@ -516,6 +580,8 @@ static int __init refhw_init(void)
 	configfs_unregister_subsystem(&refhw_subsys);
 err_bus:
 	refhw_fault_exit();
+	refhw_netwire_exit();
+err_netwire:
 	refhw_bus_unregister();
 err_gro:
 	refhw_gro_end();
@@ -528,6 +594,7 @@ static void __exit refhw_exit(void)
 {
 	refhw_remove_boot_ports();
 	configfs_unregister_subsystem(&refhw_subsys);
+	refhw_netwire_exit();
 	refhw_fault_exit();
 	refhw_bus_unregister();
 	refhw_gro_end();

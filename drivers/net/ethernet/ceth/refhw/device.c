@@ -310,7 +310,7 @@ static int refhw_thread(void *data)
 	while (!kthread_should_stop()) {
 		WRITE_ONCE(hw->idle, true);
 		set_current_state(TASK_IDLE);
-		if (!READ_ONCE(hw->control_new) &&
+		if (!READ_ONCE(hw->control_new) && !READ_ONCE(hw->tx_new) &&
 		    (!hw->aq || READ_ONCE(hw->aq_tail) == hw->aq_head) &&
 		    !kthread_should_stop())
 			schedule();
@@ -324,6 +324,7 @@ static int refhw_thread(void *data)
 			refhw_control(hw, READ_ONCE(hw->control));
 		}
 		refhw_admin(hw);
+		refhw_tx_start_new(hw);
 		/* Says so first: afterwards nothing is armed. */
 		if (hw->aq && refhw_fault(hw->port, REFHW_FAULT_RESET)) {
 			refhw_fail(hw, REFNIC_HEALTH_INTERNAL, 1);

@@ -89,6 +89,18 @@ void refhw_frame_parse(struct refhw_frame *f)
 		f->l4 = 0;
 }
 
+/* A frame that lies in one piece */
+void refhw_frame_flat(struct refhw_frame *f, const u8 *data, u32 len)
+{
+	f->len = len;
+	f->hdr_len = min_t(u32, len, REFNIC_HDR_MAX);
+	memcpy(f->hdr, data, f->hdr_len);
+	f->iov[0].p = data + f->hdr_len;
+	f->iov[0].len = len - f->hdr_len;
+	f->n = f->iov[0].len ? 1 : 0;
+	f->csum_done = false;
+}
+
 /**
  * refhw_frame_copy() - copy a part
  * @f: frame

@@ -227,7 +227,7 @@ struct refhw_shaper {
  * @again: transmit: what it waits for has changed
  * @at: transmit: when the last frame went, raw ns
  * @came: transmit: when the doorbell told of each descriptor, raw ns
- * @task: transmit: thread
+ * @task: transmit: thread; NULL: nothing was ever sent
  * @frame: transmit: being sent
  * @seg: transmit: segment of @frame
  * @rcu: to free it
@@ -377,6 +377,7 @@ struct refhw_clock {
  * @queues: by number
  * @rxqs: by steering index
  * @txqs: by index
+ * @tx_new: some of these have got their first packet
  * @stats: counters
  * @clock: clock
  * @pace_lock: of all limits
@@ -418,6 +419,7 @@ struct refhw {
 	struct refhw_queue __rcu *queues[REFHW_QIDS];
 	struct refhw_queue __rcu *rxqs[REFHW_MAX_PAIRS];
 	struct refhw_queue *txqs[REFHW_MAX_PAIRS];
+	bool tx_new;
 	atomic64_t stats[REFHW_STATS];
 	struct refhw_clock clock;
 	spinlock_t pace_lock; /* of all limits */
@@ -432,6 +434,7 @@ struct refhw {
  * @rate: Mbit/s; 0: no limit
  * @loss: frames in a million
  * @reorder: frames in a million
+ * @lost: frames that did not get through, whatever the reason
  * @task: delivers what is delayed; NULL: nothing ever was
  * @lock: of what follows
  * @frames: on the way
@@ -446,6 +449,7 @@ struct refhw_wire {
 	u32 rate;
 	u32 loss;
 	u32 reorder;
+	atomic64_t lost;
 	struct task_struct *task;
 	spinlock_t lock; /* of what is on the way */
 	struct list_head frames;
@@ -552,6 +556,7 @@ struct refhw_fn {
  * @hw: the device; NULL: no power
  * @peer: other end of the wire
  * @generator: the wire ends in the built-in generator
+ * @netwire: the wire ends in a network device
  * @wire: towards @peer
  * @gen: generator
  * @faults: misbehaviour
@@ -575,6 +580,7 @@ struct refhw_port {
 	struct refhw __rcu *hw;
 	struct refhw_port __rcu *peer;
 	bool generator;
+	struct refhw_netwire __rcu *netwire;
 	struct refhw_wire wire;
 	struct refhw_gen gen;
 	struct refhw_faults faults;
@@ -604,6 +610,7 @@ extern const char * const refhw_stat_names[REFHW_STATS];
 /* bus.c */
 int refhw_bus_register(void);
 void refhw_bus_unregister(void);
+bool refhw_bus_has(const struct device *dev);
 void refhw_bus_init(struct refnic_device *rdev, const char *name,
 		    void (*release)(struct device *dev));
 
@@ -676,6 +683,7 @@ void refhw_pace_forget(struct refhw *hw);
 
 /* frame.c: parsing, checksums, copying */
 void refhw_frame_parse(struct refhw_frame *f);
+void refhw_frame_flat(struct refhw_frame *f, const u8 *data, u32 len);
 void refhw_frame_copy(const struct refhw_frame *f, u32 off, u8 *to, u32 len);
 __sum16 refhw_frame_pseudo(const struct refhw_frame *f, u32 len);
 bool refhw_frame_csum(struct refhw_frame *f, u32 start, u32 offset);
@@ -709,7 +717,7 @@ bool refhw_gro_take(struct refhw_queue *q, const struct refhw_frame *f,
 		    u64 info, u32 hash);
 
 /* tx.c */
-int refhw_tx_start(struct refhw_queue *q);
+void refhw_tx_start_new(struct refhw *hw);
 void refhw_tx_stop(struct refhw_queue *q);
 void refhw_tx_doorbell(struct refhw_queue *q);
 void refhw_tx_tail(struct refhw_queue *q, u32 tail);
@@ -725,5 +733,14 @@ bool refhw_link_up(const struct refhw_port *port);
 void refhw_link_changed(struct refhw_port *port);
 int refhw_gen_start(struct refhw_port *port, u64 frames);
 void refhw_gen_stop(struct refhw_port *port);
+
+/* wire_netdev.c */
+int refhw_netwire_init(void);
+void refhw_netwire_exit(void);
+int refhw_netwire_join(struct refhw_port *port, const char *name);
+void refhw_netwire_cut(struct refhw_port *port);
+ssize_t refhw_netwire_name(struct refhw_port *port, char *page);
+bool refhw_netwire_up(struct refhw_netwire *nw);
+bool refhw_netwire_out(struct refhw_netwire *nw, struct refhw_frame *f);
 
 #endif /* _REFHW_H */

@@ -214,8 +214,10 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 	int sum;
 
 	/* Pairs with the release of refhw_control(). */
-	if (!(smp_load_acquire(&hw->status) & REFNIC_STAT_RUNNING))
+	if (!(smp_load_acquire(&hw->status) & REFNIC_STAT_RUNNING)) {
+		refhw_count(hw, REFHW_RX_NO_QUEUE, 1);
 		return;
+	}
 	refhw_frame_parse(f);
 	f->wire = f->len;
 	f->segs = 1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reference NIC: transmission.
  *
- * A thread for each transmit queue, asleep until the doorbell rings. It
- * fetches descriptors, segments, computes checksums, sends, and completes.
+ * A thread for each transmit queue that was ever used, asleep until the doorbell
+ * rings. It fetches descriptors, segments, computes checksums, sends, and completes.
  */
 #include <linux/bitfield.h>
 #include <linux/ip.h>
@@ -339,28 +339,50 @@ void refhw_tx_tail(struct refhw_queue *q, u32 tail)
 void refhw_tx_doorbell(struct refhw_queue *q)
 {
 	smp_mb(); /* the tail, before looking whether anybody sleeps */
-	if (READ_ONCE(q->idle))
+	if (READ_ONCE(q->idle)) {
 		wake_up_process(q->task);
+	} else if (unlikely(!READ_ONCE(q->task)) &&
+		   READ_ONCE(q->tail) != READ_ONCE(q->head)) {
+		/* The first packet: threads are made where one can wait. */
+		WRITE_ONCE(q->hw->tx_new, true);
+		refhw_wake(q->hw);
+	}
 }
 
-int refhw_tx_start(struct refhw_queue *q)
+static int refhw_tx_start(struct refhw_queue *q)
 {
 	struct task_struct *task;
 
-	q->came = kvcalloc(q->mask + 1, sizeof(*q->came), GFP_KERNEL);
-	if (!q->came)
-		return -ENOMEM;
 	task = kthread_create(refhw_tx_thread, q, "%s-tx%u",
 			      dev_name(&q->hw->rdev.dev), q->index);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	/* A late doorbell may still wake it. */
-	q->task = get_task_struct(task);
+	WRITE_ONCE(q->task, get_task_struct(task));
 	wake_up_process(task);
 	return 0;
 }
 
+/* Threads for queues that have got their first packet; on the admin thread. */
+void refhw_tx_start_new(struct refhw *hw)
+{
+	struct refhw_queue *q;
+	u32 i;
+
+	if (likely(!READ_ONCE(hw->tx_new)))
+		return;
+	WRITE_ONCE(hw->tx_new, false);
+	smp_mb(); /* taken before the queues are looked at */
+	for (i = 0; i < REFHW_MAX_PAIRS; i++) {
+		q = hw->txqs[i];
+		if (q && !q->task && READ_ONCE(q->tail) != q->head &&
+		    refhw_tx_start(q))
+			refhw_fail(hw, REFNIC_HEALTH_INTERNAL, q->qid);
+	}
+}
+
 void refhw_tx_stop(struct refhw_queue *q)
 {
-	kthread_stop(q->task);
+	if (q->task)
+		kthread_stop(q->task);
 }

@@ -33,6 +33,7 @@ DEFINE_SRCU(refhw_srcu);
 /* Both ends have power, and the cable is in. */
 bool refhw_link_up(const struct refhw_port *port)
 {
+	struct refhw_netwire *nw;
 	struct refhw_port *peer;
 	bool up = false;
 	int idx;
@@ -43,8 +44,11 @@ bool refhw_link_up(const struct refhw_port *port)
 		return true;
 	idx = srcu_read_lock(&refhw_srcu);
 	peer = srcu_dereference(port->peer, &refhw_srcu);
+	nw = srcu_dereference(port->netwire, &refhw_srcu);
 	if (peer)
 		up = READ_ONCE(peer->plugged) && rcu_access_pointer(peer->hw);
+	else if (nw)
+		up = refhw_netwire_up(nw);
 	srcu_read_unlock(&refhw_srcu, idx);
 	return up;
 }
@@ -102,9 +106,12 @@ void refhw_wire_cut(struct refhw_port *port)
 static void refhw_wire_out(struct refhw_port *port, struct refhw_frame *f)
 {
 	struct refhw_port *peer = srcu_dereference(port->peer, &refhw_srcu);
+	struct refhw_netwire *nw = srcu_dereference(port->netwire, &refhw_srcu);
 
-	if (peer)
+	if (peer && srcu_dereference(peer->hw, &refhw_srcu))
 		refhw_switch_in(peer, f);
+	else if (!nw || !refhw_netwire_out(nw, f))
+		atomic64_inc(&port->wire.lost);
 }
 
 static bool refhw_dice(u32 per_million)
@@ -121,11 +128,12 @@ static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f)
 
 	wait_event_idle(w->room, READ_ONCE(w->bytes) < REFHW_WIRE_BYTES ||
 			kthread_should_stop());
-	if (kthread_should_stop())
+	p = kthread_should_stop() ? NULL :
+	    kvmalloc(struct_size(p, data, f->len), GFP_KERNEL);
+	if (!p) {
+		atomic64_inc(&w->lost);
 		return;
-	p = kvmalloc(struct_size(p, data, f->len), GFP_KERNEL);
-	if (!p)
-		return;
+	}
 	p->len = f->len;
 	refhw_frame_copy(f, 0, p->data, f->len);
 
@@ -167,8 +175,10 @@ void refhw_wire_send(struct refhw *hw, struct refhw_frame *f)
 		refhw_count(hw, REFHW_TX_NO_LINK, 1);
 		return;
 	}
-	if (refhw_dice(READ_ONCE(w->loss)))
+	if (refhw_dice(READ_ONCE(w->loss))) {
+		atomic64_inc(&w->lost);
 		return;
+	}
 	if (READ_ONCE(port->generator)) {
 		atomic64_inc(&port->gen.sunk);
 		return;
@@ -207,19 +217,6 @@ static struct refhw_parcel *refhw_wire_next(struct refhw_wire *w, u64 *due)
 	return p;
 }
 
-static void refhw_parcel_frame(const struct refhw_parcel *p,
-			       struct refhw_frame *f)
-{
-	f->at = p->due;
-	f->len = p->len;
-	f->hdr_len = min_t(u32, p->len, REFNIC_HDR_MAX);
-	memcpy(f->hdr, p->data, f->hdr_len);
-	f->iov[0].p = p->data + f->hdr_len;
-	f->iov[0].len = p->len - f->hdr_len;
-	f->n = f->iov[0].len ? 1 : 0;
-	f->csum_done = false;
-}
-
 static int refhw_wire_thread(void *data)
 {
 	struct refhw_port *port = data;
@@ -244,7 +241,8 @@ static int refhw_wire_thread(void *data)
 		if (!p)
 			continue;
 		wake_up_all(&w->room);
-		refhw_parcel_frame(p, f);
+		refhw_frame_flat(f, p->data, p->len);
+		f->at = p->due;
 		idx = srcu_read_lock(&refhw_srcu);
 		refhw_wire_out(port, f);
 		srcu_read_unlock(&refhw_srcu, idx);
@@ -331,8 +329,8 @@ static int refhw_gen_thread(void *data)
 {
 	struct refhw_port *port = data;
 	struct refhw_frame *f = &port->gen.frame;
+	u64 n = 0, left;
 	struct refhw *hw;
-	u64 n = 0;
 	int idx;
 
 	while (!kthread_should_stop()) {
@@ -340,7 +338,8 @@ static int refhw_gen_thread(void *data)
 		if (!READ_ONCE(port->gen.frames) && !kthread_should_stop())
 			schedule();
 		__set_current_state(TASK_RUNNING);
-		while (READ_ONCE(port->gen.frames) && !kthread_should_stop()) {
+		while ((left = READ_ONCE(port->gen.frames)) &&
+		       !kthread_should_stop()) {
 			idx = srcu_read_lock(&refhw_srcu);
 			hw = srcu_dereference(port->hw, &refhw_srcu);
 			if (hw && refhw_link_up(port)) {
@@ -348,7 +347,8 @@ static int refhw_gen_thread(void *data)
 				refhw_switch_in(port, f);
 			}
 			srcu_read_unlock(&refhw_srcu, idx);
-			port->gen.frames--;
+			/* Unless somebody has set another number */
+			cmpxchg64(&port->gen.frames, left, left - 1);
 			cond_resched();
 		}
 	}

@@ -9,18 +9,27 @@ debugfs. Meanwhile traffic may be lost, but what arrives is whole.
 from __future__ import annotations
 
 import contextlib
+import os
+import random
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cethtest.bpf import PASS, TX, Bpf
+from cethtest.bpf import DROP, PASS, REDIRECT, TX, Bpf
 from cethtest.env import Env
 from cethtest.flow import Both, steady
-from cethtest.stats import Snapshot, at_rest
+from cethtest.frames import Capture, Kind, Tally, blast
+from cethtest.nl import NetlinkError
+from cethtest.stats import Snapshot, at_rest, ethtool_stats, summed
 from cethtest.tap import cases, main, say
-from cethtest.tool import Failure, Skip, check, read, run, run_json, wait_for, write
+from cethtest.tcp import Stream, transfer
+from cethtest.tool import (KernelLog, Skip, check, equal, read, run, run_json, wait_for,
+                           write)
 
 DEBUGFS = Path("/sys/kernel/debug/refnic")
+# Bits of chaos_mask: rx_dup and tx_dup
+TWICE = 1 << 1 | 1 << 8
 
 
 class Knobs:
@@ -66,50 +75,32 @@ def errors(env: Env, reporter: str) -> int:
                for r in list_ if r["reporter"] == reporter)
 
 
-def explain(env: Env) -> None:
-    """What the devices look like from the inside."""
-    for state in sorted(DEBUGFS.glob("*/state")):
-        say(f"{state}:\n{read(state)}")
-    say(env.dut.run("ethtool -S {}", ok=False))
-
-
 @contextlib.contextmanager
-def storm(env: Env) -> Iterator[Both]:
-    """Traffic on all queues that may lose what it likes, but not damage it."""
-    with Both(env.dut, env.peer, rate=400, udp=True, flows=32) as both:
+def storm(env: Env, damage: bool = False) -> Iterator[Both]:
+    """Traffic on all queues that may lose what it likes, but not damage it (or
+    that, too)."""
+    with Both(env.dut, env.peer, rate=400, udp=True, flows=32, patience=1.0) as both:
         both.wait(20)
-        try:
-            yield both
-        except Failure:
-            explain(env)
-            raise
-        both.demand("meanwhile", loss=True, least=1)
+        yield both
+        if not damage:
+            both.demand("meanwhile", loss=True, least=1)
 
 
-def restart(env: Env) -> None:
-    """By hand: what is broken and not noticed yet is not looked for. (recover
-    does nothing for a device that is taken to be well.)"""
-    run(f"devlink health test {env.bus}/{env.pci} reporter device", ok=False)
-
-
-def provoke(env: Env, knob: str, fault: str, reporter: str, times: int = 1,
-            hidden: bool = False) -> None:
+def provoke(env: Env, knob: str, fault: str, reporter: str, times: int = 1) -> None:
     """One kind of misbehaviour, the fault that it is counted as, the recovery."""
     knobs = Knobs(env)
-    for _ in range(3):
-        before = (driver_counter(env, f"fault_{fault}"), driver_counter(env, "recoveries"),
-                  errors(env, reporter))
-        with storm(env) as both:
+    with storm(env) as both:
+        for _ in range(3):
+            before = (driver_counter(env, f"fault_{fault}"), driver_counter(env, "recoveries"),
+                      errors(env, reporter))
             knobs.set(knob, times)
             wait_for(lambda b=before: driver_counter(env, f"fault_{fault}") > b[0],
                      f"fault_{fault}", 60)
             wait_for(lambda b=before: driver_counter(env, "recoveries") > b[1], "recovery", 60)
             knobs.set(knob, 0)
-            if hidden:
-                restart(env)
             env.ready()
             both.wait(20)
-        wait_for(lambda b=before: errors(env, reporter) > b[2], f"a report of {reporter}")
+            wait_for(lambda b=before: errors(env, reporter) > b[2], f"a report of {reporter}")
     steady(env.dut, env.peer, knob)
 
 
@@ -195,8 +186,25 @@ def test_tx_dup(env: Env) -> None:
 
 
 def test_tx_lost(env: Env) -> None:
-    """Packets that are never completed: the watchdog sees it in a queue that fills."""
-    provoke(env, "tx_lost", "tx_stall", "tx", 100000, hidden=True)
+    """Packets that are never completed, in queues that fill."""
+    provoke(env, "tx_lost", "tx_stall", "tx", 100000)
+
+
+def test_tx_lost_quiet(env: Env) -> None:
+    """One packet that is never completed, and no other after it."""
+    knobs = Knobs(env)
+    for _ in range(2):
+        before = driver_counter(env, "fault_tx_stall"), errors(env, "tx")
+        timeouts = summed(ethtool_stats(env.dut), "timeouts", "tx")
+        knobs.set("tx_lost", 1)
+        blast(env.dut, env.peer.mac, Kind(run=71), [60], 1)
+        wait_for(lambda: not knobs.left("tx_lost"), "a completion to get lost")
+        wait_for(lambda b=before: driver_counter(env, "fault_tx_stall") > b[0], "tx_stall", 60)
+        wait_for(lambda b=before: errors(env, "tx") > b[1], "a report of tx")
+        equal(summed(ethtool_stats(env.dut), "timeouts", "tx"), timeouts,
+              "the stack's watchdog, which knows of nothing")
+        env.ready()
+    steady(env.dut, env.peer, "a completion lost")
 
 
 def test_tx_stuck(env: Env) -> None:
@@ -210,17 +218,37 @@ def test_irq_spurious(env: Env) -> None:
 
 
 def test_irq_lost(env: Env) -> None:
-    """Interrupts that never come: frames wait until somebody looks, here we."""
+    """Interrupts that never come, under traffic: noticed, and no restart."""
     knobs = Knobs(env)
+    before = (driver_counter(env, "fault_irq_lost"), driver_counter(env, "recoveries"),
+              errors(env, "rx"))
     with storm(env) as both:
         for _ in range(3):
             knobs.set("irq_lost", 8)
-            wait_for(lambda: knobs.left("irq_lost") < 8, "interrupts to get lost", 60)
-            knobs.set("irq_lost", 0)
-            restart(env)
-            env.ready()
+            wait_for(lambda: not knobs.left("irq_lost"), "interrupts to get lost", 60)
             both.wait(50)
+    check(driver_counter(env, "fault_irq_lost") > before[0], "no lost interrupt is counted")
+    check(errors(env, "rx") > before[2], "no lost interrupt is reported")
+    equal(driver_counter(env, "recoveries"), before[1], "restarts for want of an interrupt")
     steady(env.dut, env.peer, "interrupts lost")
+
+
+def test_irq_lost_quiet(env: Env) -> None:
+    """The interrupt of the only frame there is, either way."""
+    knobs = Knobs(env)
+    for src, dst in ((env.peer, env.dut), (env.dut, env.peer)):
+        # No other frame comes while nobody sends one: earlier ones must be through.
+        at_rest(env)
+        before = driver_counter(env, "fault_irq_lost")
+        tally = Tally(Kind(run=72))
+        with Capture(dst) as capture:
+            knobs.set("irq_lost", 1)
+            tally.sent = blast(src, dst.mac, tally.kind, [60], 1)
+            capture.into(tally, seconds=30)
+        tally.demand(f"{src.ifname} to {dst.ifname}")
+        wait_for(lambda b=before: driver_counter(env, "fault_irq_lost") > b, "fault_irq_lost")
+        equal(knobs.left("irq_lost"), 0, "interrupts still to lose")
+    steady(env.dut, env.peer, "an interrupt lost")
 
 
 def test_link_flap(env: Env) -> None:
@@ -238,9 +266,9 @@ def test_stats(env: Env) -> None:
 def test_admin_stuck(env: Env) -> None:
     """No answer to a command."""
     knobs = Knobs(env)
-    for _ in range(3):
-        before = driver_counter(env, "recoveries")
-        with storm(env) as both:
+    with storm(env) as both:
+        for _ in range(3):
+            before = driver_counter(env, "recoveries")
             knobs.set("admin_stuck", 1)
             run(f"ip link set {env.dut.ifname} promisc on")
             wait_for(lambda b=before: driver_counter(env, "recoveries") > b, "recovery", 60)
@@ -281,32 +309,125 @@ def test_fail(env: Env) -> None:
     provoke(env, "fail", "device", "device")
 
 
-def test_all_at_once(env: Env) -> None:
-    """Everything at random, under traffic and changes."""
-    knobs = Knobs(env)
-    before, mask = driver_counter(env, "recoveries"), read(knobs.dir / "chaos_mask")
-    done = knobs.done
+def change_anything(env: Env, bpf: Bpf) -> None:
+    """Some change of the configuration; the device may refuse it."""
+    ifname = env.dut.ifname
+    command = random.choice((
+        "promisc", "channels", "rings", "offload", "mtu", "coalesce", "program", "program"))
+    if command == "promisc":
+        run(f"ip link set {ifname} promisc {random.choice(('on', 'off'))}", ok=False)
+    elif command == "channels":
+        run(f"ethtool -L {ifname} combined {random.randint(1, 4)}", ok=False)
+    elif command == "rings":
+        run(f"ethtool -G {ifname} rx {random.choice((128, 512, 1024))}", ok=False)
+    elif command == "offload":
+        run(f"ethtool -K {ifname} rx {random.choice(('on', 'off'))}", ok=False)
+    elif command == "mtu":
+        run(f"ip link set {ifname} mtu {random.choice((1500, 3000))}", ok=False)
+    elif command == "coalesce":
+        run(f"ethtool -C {ifname} rx-usecs {random.choice((0, 50))}", ok=False)
+    else:
+        bpf.configure(verdict=random.choice((PASS, TX, REDIRECT, DROP)))
+        with contextlib.suppress(NetlinkError):
+            env.rtnl().set_xdp(env.dut.ifindex, random.choice((bpf.progs["verdict"], -1)))
+
+
+def calm(env: Env, bpf: Bpf) -> None:
+    """What the changes have left behind is taken back, as a user would do it."""
+    ifname = env.dut.ifname
+    bpf.detach()
+    for command in (f"ip link set {ifname} promisc off", f"ip link set {ifname} mtu 1500",
+                    f"ethtool -L {ifname} combined {min(4, env.cpus)}",
+                    f"ethtool -G {ifname} rx 1024", f"ethtool -K {ifname} rx on",
+                    f"ethtool -C {ifname} rx-usecs 0"):
+        # What is so already, ethtool calls an error.
+        run(command, ok=False)
+
+
+def memory() -> int:
+    """KiB that could be had."""
+    write("/proc/sys/vm/drop_caches", 3)
+    return int(re.findall(r"^MemAvailable:\s+(\d+)", read("/proc/meminfo"), re.M)[0])
+
+
+def nothing_held(env: Env) -> None:
+    """Page pools that are gone have got all of their pages back."""
+    ifindex = env.dut.ifindex
+    wait_for(lambda: not any("detached" in p for p in env.netdev.page_pools(ifindex)),
+             "pages of page pools that are gone", 60)
+
+
+def rage(env: Env, knobs: Knobs, bpf: Bpf, seconds: float, mask: int) -> None:
+    """Misbehaviour at random, of those kinds, while the configuration changes."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        knobs.set("chaos_mask", (random.getrandbits(32) | random.getrandbits(32)) & mask)
+        knobs.set("chaos_ppm", random.choice((300, 1000, 5000, 20000)))
+        for _ in range(4):
+            change_anything(env, bpf)
+            time.sleep(0.3)
+    knobs.well()
+    # From here on nobody helps: not even by a change, which may restart queues.
+    bpf.configure(verdict=PASS)
+
+
+def test_chaos(env: Env) -> None:
+    """Everything at random, under traffic of all kinds and changes.
+
+    First all but what completes twice: a device that is done with a buffer, and
+    uses it all the same, and then vouches for the sum, can damage any packet.
+    """
+    seconds = float(os.environ.get("CETH_CHAOS_SECONDS", "120")) / 2
+    seed = int(os.environ.get("CETH_SEED", time.time_ns() % 1000000))
+    random.seed(seed)
+    say(f"CETH_SEED={seed}")
+    log = KernelLog()
+    knobs, bpf = Knobs(env), Bpf(env)
+    mask = int(read(knobs.dir / "chaos_mask"))
     env.later(lambda: write(knobs.dir / "chaos_mask", mask))
+    env.later(lambda: calm(env, bpf))
+    bpf.redirect_to(env.dut)
+    faults = [name for name in ethtool_stats(env.dut) if name.startswith("fault_")]
+    before = Snapshot(env)
+    reported = {r: errors(env, r) for r in ("rx", "tx", "device")}
+    done, free = knobs.done, memory()
     with storm(env) as both:
-        knobs.set("chaos_ppm", 3000)
-        for i in range(40):
-            run(f"ip link set {env.dut.ifname} promisc {'on' if i % 2 else 'off'}", ok=False)
-            run(f"ethtool -L {env.dut.ifname} combined {1 + i % 4}", ok=False)
-        wait_for(lambda: driver_counter(env, "recoveries") > before + 10, "recoveries", 200)
-        knobs.well()
-        run(f"ethtool -L {env.dut.ifname} combined 4", ok=False)
-        # What is broken now is found by the next thing that is tried.
-        restart(env)
-        env.ready()
-        both.wait(20)
-    say(f"{knobs.done - done} wrongs, {driver_counter(env, 'recoveries') - before} recoveries")
+        streams = [Stream(env.peer, env.dut), Stream(env.dut, env.peer)]
+        rage(env, knobs, bpf, seconds, mask & ~TWICE)
+        both.wait(100, 90)
+        for stream in streams:
+            mark = stream.sink.length
+            wait_for(lambda s=stream, m=mark: s.sink.length > m, "TCP to go on", 120)
+            stream.stop()
+    with storm(env, damage=True) as both:
+        rage(env, knobs, bpf, seconds, mask)
+        both.wait(100, 90)
+    calm(env, bpf)
+    env.ready()
+    transfer(env.peer, env.dut, 1 << 18, what="afterwards")
+    transfer(env.dut, env.peer, 1 << 18, what="afterwards")
     after = at_rest(env)
-    check(not Snapshot(env).went_back(after), "counters go backwards")
+    counts = {name: after.ethtool[name] - before.ethtool[name] for name in faults}
+    say(f"{knobs.done - done} wrongs, "
+        f"{after.ethtool['recoveries'] - before.ethtool['recoveries']} recoveries, {counts}")
+    check(not after.went_back(before), f"counters go backwards: {after.went_back(before)}")
+    # Which of them, is left to chance; each has a case of its own.
+    check(sum(count > 0 for count in counts.values()) >= 3, "hardly any fault is counted")
+    check(sum(errors(env, r) - was for r, was in reported.items()) >= 10,
+          "devlink's reporters say nothing")
+    bad = [line for line in log.lines() if re.search(r"cut here|BUG|WARNING:|Oops|Call Trace", line)]
+    check(not bad, f"the kernel complains: {bad}")
+    nothing_held(env)
     steady(env.dut, env.peer, "everything at random")
+    # Restarts by the hundred: one page for each would be seen.
+    lost = free - memory()
+    say(f"{lost} KiB less memory than before")
+    check(lost < 24 << 10, f"{lost} KiB of memory are gone")
 
 
 if __name__ == "__main__":
     main(cases(test_rx_id, test_rx_dup, test_rx_len, test_rx_empty, test_rx_chain, test_rx_program,
-               test_rx_lost, test_rx_stuck, test_tx_id, test_tx_dup, test_tx_lost, test_tx_stuck,
-               test_irq_spurious, test_irq_lost, test_link_flap, test_stats, test_admin_stuck, test_admin_error,
-               test_reset, test_fail, test_all_at_once))
+               test_rx_lost, test_rx_stuck, test_tx_id, test_tx_dup, test_tx_lost,
+               test_tx_lost_quiet, test_tx_stuck, test_irq_spurious, test_irq_lost,
+               test_irq_lost_quiet, test_link_flap, test_stats, test_admin_stuck,
+               test_admin_error, test_reset, test_fail, test_chaos))

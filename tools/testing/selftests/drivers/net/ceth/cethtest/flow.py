@@ -20,7 +20,7 @@ from typing import Any
 
 from .env import End
 from .frames import Capture, Kind, Tally, raw_socket
-from .tool import Failure, wait_for
+from .tool import PATIENCE, Failure, wait_for
 
 _runs = itertools.count(1000)
 _fork = mp.get_context("fork")
@@ -89,7 +89,7 @@ def _recapture(capture: Capture, dst: End, kind: Kind) -> Capture:
     return new
 
 
-def _receive(pipe: Connection, dst: End, kind: Kind, progress: Any) -> None:
+def _receive(pipe: Connection, dst: End, kind: Kind, progress: Any, patience: float) -> None:
     _orphan_ends()
     tally = Tally(kind)
     capture = Capture(dst, kind.ethertype)
@@ -116,8 +116,7 @@ def _receive(pipe: Connection, dst: End, kind: Kind, progress: Any) -> None:
                 quiet = time.monotonic()
             continue
         if total is not None:
-            patience = 0.3 if len(tally.seen) >= total else 5.0
-            if time.monotonic() - quiet > patience:
+            if time.monotonic() - quiet > (0.3 if len(tally.seen) >= total else patience):
                 break
         time.sleep(0.005)
     pipe.send((tally, capture.overrun()))
@@ -127,14 +126,14 @@ class Flow:
     """A stream of numbered frames between two ends."""
 
     def __init__(self, src: End, dst: End, kind: Kind = Kind(), sizes: Sequence[int] = (60, 1514),
-                 rate: int = 400, dst_mac: bytes = b"") -> None:
+                 rate: int = 400, dst_mac: bytes = b"", patience: float = 5.0) -> None:
         self.name = f"{src.ifname} to {dst.ifname}"
         # Frames that were stuck somewhere and come late are not of this series.
         kind = dataclasses.replace(kind, run=next(_runs))
         self.rx, theirs = _fork.Pipe()
         self.progress = _fork.Value("Q", 0, lock=False)
-        self.receiver = _fork.Process(target=_receive, args=(theirs, dst, kind, self.progress),
-                                      daemon=True)
+        self.receiver = _fork.Process(target=_receive, args=(theirs, dst, kind, self.progress,
+                                                              patience), daemon=True)
         self.receiver.start()
         if not self.rx.poll(30) or self.rx.recv() != "ready":
             raise Failure(f"{self.name}: no receiver")
@@ -144,6 +143,7 @@ class Flow:
                                     daemon=True)
         self.sender.start()
         self.tally: Tally | None = None
+        self.sent: tuple[int, int] | None = None
 
     def __enter__(self) -> Flow:
         return self
@@ -159,16 +159,26 @@ class Flow:
         """Frames that have come so far."""
         return int(self.progress.value)
 
-    def stop(self) -> Tally:
-        """End it; what became of every frame."""
-        if self.tally is not None:
-            return self.tally
+    def halt(self) -> None:
+        """Send no more; the receiver waits for what is on the way, by itself."""
+        if self.sent is not None:
+            return
         try:
             self.tx.send("stop")
             if not self.tx.poll(60):
                 raise Failure(f"{self.name}: the sender hangs")
-            sent, refused = self.tx.recv()
-            self.rx.send(sent)
+            self.sent = self.tx.recv()
+            self.rx.send(self.sent[0])
+        except (EOFError, BrokenPipeError) as e:
+            raise Failure(f"{self.name}: a process of the test died") from e
+
+    def stop(self) -> Tally:
+        """End it; what became of every frame."""
+        if self.tally is not None:
+            return self.tally
+        self.halt()
+        assert self.sent is not None
+        try:
             if not self.rx.poll(120):
                 raise Failure(f"{self.name}: the receiver hangs")
             tally, overrun = self.rx.recv()
@@ -176,7 +186,7 @@ class Flow:
             raise Failure(f"{self.name}: a process of the test died") from e
         if overrun:
             raise Failure(f"{self.name}: the test's own socket lost {overrun} frames")
-        tally.sent, tally.refused = sent, refused
+        tally.sent, tally.refused = self.sent
         self.tally = tally
         self.sender.join()
         self.receiver.join()
@@ -187,9 +197,10 @@ class Both:
     """Streams in both directions between a device and its peer."""
 
     def __init__(self, a: End, b: End, sizes: Sequence[int] = (60, 1514), rate: int = 300,
-                 udp: bool = False, flows: int = 1) -> None:
+                 udp: bool = False, flows: int = 1, patience: float = 5.0) -> None:
         kind = Kind(udp=udp, flows=flows)
-        self.flows = [Flow(b, a, kind, sizes, rate), Flow(a, b, kind, sizes, rate)]
+        self.flows = [Flow(b, a, kind, sizes, rate, patience=patience),
+                      Flow(a, b, kind, sizes, rate, patience=patience)]
 
     def __enter__(self) -> Both:
         return self
@@ -198,14 +209,17 @@ class Both:
         for flow in self.flows:
             flow.__exit__(*exc)
 
-    def wait(self, n: int) -> None:
+    def wait(self, n: int, seconds: float = PATIENCE) -> None:
         """Wait until so many more frames have come, each way."""
         marks = [flow.arrived + n for flow in self.flows]
         for flow, mark in zip(self.flows, marks):
-            wait_for(lambda f=flow, m=mark: f.arrived >= m, f"{n} more frames, {flow.name}")
+            wait_for(lambda f=flow, m=mark: f.arrived >= m, f"{n} more frames, {flow.name}",
+                     seconds)
 
     def demand(self, what: str, loss: bool = False, least: int = 50) -> list[Tally]:
         """End both; fail on loss, unless that is allowed, and on any damage."""
+        for flow in self.flows:
+            flow.halt()
         tallies = [flow.stop() for flow in self.flows]
         for flow, tally in zip(self.flows, tallies):
             tally.demand(f"{what}, {flow.name}", loss=loss)

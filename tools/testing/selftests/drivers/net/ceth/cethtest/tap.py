@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from .env import Env
-from .tool import Failure, Skip
+from .stats import ethtool_stats
+from .tool import Failure, Skip, read
 
+CONFIGFS = Path("/sys/kernel/config/refnic")
 KSFT_PASS, KSFT_FAIL, KSFT_SKIP = 0, 1, 4
 
 Case = tuple[str, Callable[[Env], None]]
@@ -36,6 +41,17 @@ def _result(number: int, name: str, good: bool, skip: str = "") -> None:
     sys.stdout.flush()
 
 
+def _explain(env: Env) -> None:
+    """Where frames can have got lost: every counter that is not zero."""
+    for state in sorted(Path("/sys/kernel/debug/refnic").glob("*/state")):
+        text = re.sub(r"^\w+ 0\n", "", read(state), flags=re.M)
+        say(f"{state.parent.name}, lost on its wire "
+            f"{read(CONFIGFS / state.parent.name / 'lost')}:\n{text}")
+    for pair in env.pairs:
+        for end in pair.ends:
+            say(f"{end.ifname}: {({k: v for k, v in ethtool_stats(end).items() if v})}")
+
+
 def _attempt(env: Env, name: str, func: Callable[[Env], None]) -> tuple[bool, str]:
     """Run one case; good or not, and why it was skipped."""
     try:
@@ -45,6 +61,8 @@ def _attempt(env: Env, name: str, func: Callable[[Env], None]) -> tuple[bool, st
         return True, str(e) or "not applicable"
     except Failure as e:
         say(str(e))
+        with contextlib.suppress(OSError, Failure, Skip):
+            _explain(env)
         return False, ""
     except Exception:  # pylint: disable=broad-exception-caught
         # Whatever goes wrong in one case must not hide the others.
