@@ -96,6 +96,7 @@ static void classify(struct block *b)
 		if (b->va == config.scopes[i].va)
 			b->scope = config.scopes[i].class;
 	b->module = b->va >= config.modules_lo;
+	b->model = b->va >= config.model.lo && b->va < config.model.hi;
 	b->gen = config.gen;
 }
 
@@ -125,7 +126,7 @@ static void add(struct vcpu *v, enum count_class class, const struct block *b,
 {
 	struct tally *t;
 
-	if (class == SWITCH || class == NONE)
+	if (class == SWITCH || class == MODEL || class == NONE)
 		return;
 	if (class == NAPI) {
 		t = &poll_counts[b->index];
@@ -215,6 +216,11 @@ static void enter(struct vcpu *v, const struct block *b)
 			dropped++;
 		return;
 	}
+	/* what hardware does is nobody's, and what it calls neither */
+	if (now == MODEL)
+		return;
+	if (b->model)
+		class = v->depth && now != NONE ? MODEL : NONE;
 	if (class == NONE && b->dut &&
 	    (!v->depth || now == TASK || now == SWITCH))
 		class = XMIT;
@@ -250,7 +256,7 @@ void count_exec(unsigned int cpu, void *data)
 	}
 	if (v->depth)
 		pop(v, b);
-	if (v->interrupted || b->scope != NONE || b->dut)
+	if (v->interrupted || b->scope != NONE || b->dut || b->model)
 		enter(v, b);
 
 	if (b->module && !v->poll_decided && current_class(v) == NAPI) {

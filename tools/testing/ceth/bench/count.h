@@ -20,6 +20,7 @@ enum count_class {
 	/* the rest is never output */
 	NAPI = N_CLASSES,	/* a poll under way, not yet classified */
 	SWITCH,			/* in the scheduler and whatever it switches to */
+	MODEL,			/* hardware that is made of code */
 	NONE,
 };
 
@@ -30,10 +31,11 @@ struct block {
 	uint64_t rep_va;	/* of a repeated string store that ends it, or 0 */
 	uint32_t insns;
 	uint32_t index;
-	uint32_t gen;		/* configuration that dut, module, scope are of */
+	uint32_t gen;		/* configuration that the rest is of */
 	bool fills;		/* the string store is stos, not movs */
 	bool dut;
 	bool module;
+	bool model;
 	enum count_class scope;	/* scope that begins here, or NONE */
 };
 
@@ -50,6 +52,7 @@ struct range {
 struct config {
 	struct scope scopes[MAX_SCOPES];
 	struct range duts[MAX_RANGES];
+	struct range model;
 	unsigned int n_scopes, n_duts;
 	uint64_t modules_lo;
 	uint32_t gen;

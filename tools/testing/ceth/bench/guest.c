@@ -53,9 +53,10 @@ struct range {
 };
 
 /*
- * symbols OUT MODULE,... CLASS:FUNCTION ...
+ * symbols OUT [!]MODULE,... CLASS:FUNCTION ...
  * Saves the text symbols for the analyser and tells the plugin where the
- * driver under test and the scope functions are. A scope that this kernel does
+ * driver under test and the scope functions are. A module with a "!" is
+ * hardware. A scope that this kernel does
  * not have is named on standard output.
  */
 static int cmd_symbols(int argc, char **argv)
@@ -86,7 +87,8 @@ static int cmd_symbols(int argc, char **argv)
 		if (module[0] && strcmp(module, "bpf") && va < modules_lo)
 			modules_lo = va;
 		for (i = 0; i < n_duts; i++) {
-			if (strcmp(duts[i].module, module))
+			if (strcmp(duts[i].module + (*duts[i].module == '!'),
+				   module))
 				continue;
 			if (va < duts[i].lo)
 				duts[i].lo = va;
@@ -113,7 +115,9 @@ static int cmd_symbols(int argc, char **argv)
 	/* a module's text ends with the page of its last function */
 	for (i = 0; i < n_duts; i++)
 		if (duts[i].hi)
-			mark("dut %lx %lx", duts[i].lo, (duts[i].hi | 4095) + 1);
+			mark("%s %lx %lx",
+			     *duts[i].module == '!' ? "model" : "dut",
+			     duts[i].lo, (duts[i].hi | 4095) + 1);
 	for (i = 2; i < argc; i++)
 		if (!found[i])
 			printf("%s\n", argv[i]);

@@ -27,7 +27,7 @@ packets=8192
 megabytes=64
 # The functions that count: see insn.c. Names that a kernel lacks are skipped.
 scopes="napi:__napi_poll softirq:net_rx_action softirq:net_tx_action
-	softirq:tcp_tsq_handler irq:common_interrupt switch:__schedule
+	softirq:tcp_tsq_handler irq:common_interrupt irq:irq_work_run switch:__schedule
 	task:__x64_sys_sendto task:__x64_sys_recvfrom"
 
 fail()
@@ -73,6 +73,7 @@ settle()
 modules_of()
 {
 	case $1 in
+	ceth_ref) echo "ceth,$1,!ceth_refhw" ;;
 	ceth_*) echo "ceth,$1" ;;
 	*) echo "$1" ;;
 	esac
@@ -102,6 +103,24 @@ pin()
 	done
 }
 
+# pin_model: hardware that is made of threads: not on the counted CPU
+# wire PATH: the devices, in the way that a path needs it
+# returned: what has come back to the sender
+pin_model()
+{
+	:
+}
+
+wire()
+{
+	:
+}
+
+returned()
+{
+	peer_counter gen rx_packets
+}
+
 start_duts()
 {
 	local pci
@@ -121,6 +140,7 @@ start_duts()
 	in_peer ip neigh replace $dut_ip lladdr "$DUT1_MAC" dev sink
 	pin "$DUT0_PCI"
 	pin "$DUT1_PCI"
+	pin_model
 	wait_for 10 grep -q 1 "/sys/class/net/$rx/carrier" || fail "$rx has no carrier"
 	wait_for 10 in_peer grep -q 1 /sys/class/net/gen/carrier || fail "no carrier at the sender"
 	wait_for 20 ping -c 1 -W 1 $peer_ip || fail "no packet passes to $peer_ip"
@@ -234,7 +254,7 @@ run_path()
 	case $2 in
 	xdp_drop | xdp_pass | rx_stack) receive "$label" 0 ;;
 	# Not more at once than the transmit ring takes, or frames are dropped.
-	xdp_tx) receive "$label" 22000 peer_counter gen rx_packets ;;
+	xdp_tx) receive "$label" 22000 returned ;;
 	xdp_redirect) receive "$label" 22000 peer_counter sink rx_packets ;;
 	tx_pktgen) window "$label" "sent=$packets" pktgen ;;
 	tx_udp) window "$label" "sent=$packets" taskset -c 1 $helper udp $nobody_ip $packets ;;
@@ -247,6 +267,7 @@ run_path()
 prepare_path()
 {
 	hold "$rx" 0
+	wire "$1"
 	case $1 in
 	xdp_*)
 		# Some drivers transmit redirected frames only with a program of
@@ -263,6 +284,11 @@ prepare_path()
 	tcp_tx) tcp_out 4 ;;
 	esac
 }
+
+if [ "$DUT0_MODEL" = refnic ]; then
+	# shellcheck source=refnic.sh
+	. "${BASH_SOURCE[0]%/*}/refnic.sh"
+fi
 
 bench_driver()
 {
@@ -284,6 +310,7 @@ bench_driver()
 			echo "bench: $driver: $path: it cannot do that"
 			continue
 		fi
+		pin_model
 		for ((i = 1; i <= repeats; i++)); do
 			run_path "$driver" "$path" "$i"
 		done
@@ -309,6 +336,9 @@ sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 	fail "sysctl"
 bpftool prog loadall /share/bench/xdp.o /sys/fs/bpf/bench type xdp \
 	pinmaps /sys/fs/bpf/bench-maps || fail "cannot load the programs"
+# The reference NIC is a module itself.
+# shellcheck disable=SC2119 # all modules
+[ "$DUT0_MODEL" != refnic ] || load_ceth || fail "cannot load CETH's modules"
 start_peers
 
 repeats=$1

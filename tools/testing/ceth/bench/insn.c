@@ -37,6 +37,8 @@
  *	clear			forget all scopes and driver ranges
  *	scope CLASS ADDR	a scope function
  *	dut LO HI		a range of addresses that the driver occupies
+ *	model LO HI		addresses of hardware that is emulated by the guest:
+ *				not counted, nor is what it calls
  *	modules LO		the least address of a module
  *	begin CPU LABEL		reset the counts, count on this vCPU
  *	end TEXT		stop; append the counts to the output file
@@ -89,12 +91,16 @@ static void command(char *text)
 	if (!strcmp(text, "clear")) {
 		config.n_scopes = 0;
 		config.n_duts = 0;
+		config.model = (struct range){ 0 };
 		config.gen++;
 	} else if (!strncmp(text, "scope ", 6)) {
 		add_scope(text + 6);
 	} else if (sscanf(text, "dut %lx %lx", &r.lo, &r.hi) == 2) {
 		if (config.n_duts < MAX_RANGES)
 			config.duts[config.n_duts++] = r;
+		config.gen++;
+	} else if (sscanf(text, "model %lx %lx", &r.lo, &r.hi) == 2) {
+		config.model = r;
 		config.gen++;
 	} else if (sscanf(text, "modules %lx", &r.lo) == 1) {
 		config.modules_lo = r.lo;

@@ -36,7 +36,7 @@ class Limits:
 
     KIND PATH VALUE [WORD...]: KIND is target or limit, VALUE instructions or, with
     an x behind it, a part of the in-tree driver's; WORDs are what the run must
-    be (a kernel, a ring format) for the line to apply. The line with the most
+    be (a kernel, a device, a ring format) for the line to apply. The line with the most
     words wins.
     """
 

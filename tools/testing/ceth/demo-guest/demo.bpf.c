@@ -91,4 +91,13 @@ int demo_redirect(struct xdp_md *ctx)
 	return meant(ctx) ? bpf_redirect_map(&out_port, 0, XDP_DROP) : XDP_PASS;
 }
 
+/* Counts what a rule has steered there. */
+SEC("xdp")
+int demo_steered(struct xdp_md *ctx)
+{
+	if (ctx->rx_queue_index == 2)
+		meant(ctx);
+	return XDP_PASS;
+}
+
 char _license[] SEC("license") = "GPL";

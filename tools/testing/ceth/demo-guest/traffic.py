@@ -5,10 +5,14 @@
     traffic.py send ADDRESS PORT COUNT [SIZE]    send only; prints how many were sent
     traffic.py echo ADDRESS PORT COUNT [SIZE]    send, and count what comes back
     traffic.py recv PORT COUNT [SECONDS]         count what arrives; waits for the first
+    traffic.py timed IFACE PORT COUNT            count what arrives with a time from the
+                                                 NIC's clock, later than the one before
 """
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import socket
 import struct
 import sys
@@ -16,7 +20,10 @@ import time
 
 BURST = 32
 PATIENCE = 3.0
-SO_RCVBUFFORCE = 33     # the socket module lacks it
+# The socket module lacks these.
+SO_RCVBUFFORCE = 33
+SO_TIMESTAMPING, RX_HARDWARE, RAW_HARDWARE = 37, 1 << 2, 1 << 6
+SIOCSHWTSTAMP, FILTER_ALL = 0x89b0, 1
 
 
 def collect(sock: socket.socket, seen: set[int], until: float) -> None:
@@ -47,8 +54,30 @@ def wait_for_rest(sock: socket.socket, count: int, seen: set[int], patience: flo
         collect(sock, seen, time.monotonic() + 0.1)
 
 
+def clock_times(sock: socket.socket, ifname: str, count: int) -> int:
+    """How many datagrams have a time of the NIC's clock that is a later one."""
+    config = ctypes.create_string_buffer(struct.pack("=3i", 0, 0, FILTER_ALL))
+    fcntl.ioctl(sock, SIOCSHWTSTAMP,
+                struct.pack("=16sQ16x", ifname.encode(), ctypes.addressof(config)))
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, RX_HARDWARE | RAW_HARDWARE)
+    sock.settimeout(30)
+    print("ready", file=sys.stderr, flush=True)
+    good = last = 0
+    for _ in range(count):
+        try:
+            _, ancillary, _, _ = sock.recvmsg(2000, 512)
+        except TimeoutError:
+            break
+        for level, kind, data in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPING):
+                sec, nsec = struct.unpack_from("=2q", data, 32)
+                good += sec * 1_000_000_000 + nsec > last
+                last = sec * 1_000_000_000 + nsec
+    return good
+
+
 def main() -> int:
-    """One of the three."""
+    """One of the four."""
     mode, *args = sys.argv[1:]
     seen: set[int] = set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -59,6 +88,10 @@ def main() -> int:
             print("ready", file=sys.stderr, flush=True)
             wait_for_rest(sock, int(args[1]), seen, float(args[2]) if len(args) > 2 else 30)
             print(len(seen))
+            return 0
+        if mode == "timed":
+            sock.bind(("", int(args[1])))
+            print(clock_times(sock, args[0], int(args[2])))
             return 0
         count = int(args[2])
         size = int(args[3]) if len(args) > 3 else 64

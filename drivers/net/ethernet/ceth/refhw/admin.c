@@ -335,9 +335,15 @@ static void refhw_rule_set(struct refhw *hw, u32 loc,
 			   struct refnic_cmd_rule *rule)
 {
 	struct refnic_cmd_rule *old;
+	u32 end = hw->rules_end;
 
 	old = rcu_dereference_protected(hw->rules[loc], true);
 	rcu_assign_pointer(hw->rules[loc], rule);
+	if (rule)
+		end = max(end, loc + 1);
+	while (end && !rcu_access_pointer(hw->rules[end - 1]))
+		end--;
+	WRITE_ONCE(hw->rules_end, end);
 	if (!old)
 		return;
 	synchronize_srcu(&refhw_srcu);

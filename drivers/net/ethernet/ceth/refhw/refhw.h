@@ -369,6 +369,7 @@ struct refhw_clock {
  * @vlans: let through
  * @filter: receive filter; replaced as a whole
  * @rules: by location; each replaced as a whole
+ * @rules_end: no rule is there, nor above
  * @rss: steering, by context; each replaced as a whole
  * @vecs: vectors
  * @domain: their interrupts
@@ -411,6 +412,7 @@ struct refhw {
 	DECLARE_BITMAP(vlans, VLAN_N_VID);
 	struct refhw_filter __rcu *filter;
 	struct refnic_cmd_rule __rcu *rules[REFHW_RULES];
+	u32 rules_end;
 	struct refhw_rss __rcu *rss[1 + REFHW_RSS_CTXS];
 	struct refhw_vec *vecs;
 	struct irq_domain *domain;

@@ -135,9 +135,9 @@ static const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
 						const struct refhw_frame *f)
 {
 	const struct refnic_cmd_rule *r;
-	u32 i;
+	u32 i, end = READ_ONCE(hw->rules_end);
 
-	for (i = 0; i < REFHW_RULES; i++) {
+	for (i = 0; i < end; i++) {
 		r = srcu_dereference(hw->rules[i], &refhw_srcu);
 		if (r && refhw_rule_match(r, f))
 			return r;

@@ -35,12 +35,17 @@ class Function:
         link = self.path / "driver"
         return link.resolve().name if link.exists() else ""
 
-    def netdev(self) -> str:
-        """Name of its interface, or ""."""
-        for place in (self.path, *self.path.glob("virtio*")):
+    def _netdev_of(self, address: str) -> str:
+        """Name of a device's interface, or ""; those elsewhere are not seen."""
+        path = self.bus / "devices" / address
+        for place in (path, *path.glob("virtio*")):
             for net in place.glob("net/*"):
                 return net.name
         return ""
+
+    def netdev(self) -> str:
+        """Name of its interface, or ""."""
+        return self._netdev_of(self.address)
 
     def unbind(self) -> None:
         """Take it from its driver."""
@@ -63,23 +68,27 @@ class Function:
     def restore(self) -> None:
         """The interface that has appeared gets its old name and addresses."""
         wait_for(lambda: self.bound and self.netdev(), f"an interface of {self.address}")
-        name, wanted = self.netdev(), self.env.dut.ifname
-        if name != wanted:
-            run(f"ip link set {name} name {wanted}")
-        self._restore_peers()
+        self._rename()
         self.env.configure(self.env.pairs[0])
 
-
-    def _restore_peers(self) -> None:
-        """Peers of the same driver lose their interfaces with it. Which those
-        are, only whoever runs the tests knows."""
-        for i, pair in enumerate(self.env.pairs):
-            place = self.bus / "devices" / os.environ.get(f"PEER{i}_PCI", "-") / "net"
-            if pair.peer.exists or not place.is_dir():
-                continue
-            for net in place.iterdir():
-                run(f"ip link set {net.name} name {pair.peer.ifname}")
-                run(f"ip link set {pair.peer.ifname} netns {pair.peer.ns}")
+    def _rename(self) -> None:
+        """Others of the same driver may have lost their interfaces, too: the
+        peer, the devices of another pair. Where those are, only whoever runs the
+        tests knows. A name may be taken by who will get another."""
+        wanted = {self.address: (self.env.dut.ifname, "")}
+        for i, suffix in enumerate(("", "2")):
+            for nic, name, ns in (("DUT", "NETIF", ""), ("PEER", "PEER", "NS")):
+                address = os.environ.get(f"{nic}{i}_PCI", "")
+                wanted.setdefault(address, (os.environ.get(name + suffix, ""),
+                                            os.environ.get(ns + suffix, "") if ns else ""))
+        back = []
+        for address, (name, ns) in wanted.items():
+            now = self._netdev_of(address) if address and name else ""
+            if now and (now != name or ns):
+                run(f"ip link set {now} name ceth-back{len(back)}")
+                back.append((name, ns))
+        for i, (name, ns) in enumerate(back):
+            run(f"ip link set ceth-back{i} name {name}" + (f" netns {ns}" if ns else ""))
 
     @contextlib.contextmanager
     def no_autoprobe(self) -> Iterator[None]:
