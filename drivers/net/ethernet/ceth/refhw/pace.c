@@ -52,7 +52,7 @@ void refhw_pace_again(struct refhw *hw)
 
 	for (i = 0; i < REFHW_MAX_PAIRS; i++) {
 		q = hw->txqs[i];
-		if (!q)
+		if (!q || !q->task)
 			continue;
 		/* Before it looks at what was changed, or it is woken. */
 		smp_store_mb(q->again, true);
