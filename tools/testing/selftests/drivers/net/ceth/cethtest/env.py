@@ -107,6 +107,10 @@ class Env:
         self._rtnl: dict[str | None, Rtnl] = {}
         self._genl: NetdevGenl | None = None
         self._settings: dict[str, str] = {}
+        # Debian's default, fq_codel, drops frames that have waited too long for
+        # their turn, which on a slow machine looks like a loss of the device's.
+        with contextlib.suppress(OSError):
+            sysctl("net/core/default_qdisc", "pfifo_fast")
         for pair in self.pairs:
             self.configure(pair)
         self.bus, self.pci = self._where()
@@ -180,6 +184,9 @@ class Env:
                     sysctl(f"net/ipv6/conf/{end.ifname}/{name}", value, end.ns)
             end.run("ip addr flush dev {}")
             end.run("ip link set {} up")
+            # Queues of the default kind; a device of one queue has no mq.
+            if run(f"tc qdisc replace dev {end.ifname} root mq", end.ns, ok=False).returncode:
+                end.run("tc qdisc replace dev {} root pfifo limit 1000", ok=False)
         for end, other in (pair.ends, reversed(pair.ends)):
             end.run(f"ip addr add {end.ip4}/26 dev {{}}")
             end.run(f"ip neigh replace {other.ip4} lladdr {other.mac.hex(':')} dev {{}} {NUD}")
