@@ -218,6 +218,12 @@ struct ceth_dp_ops {
 	u32 (*rx_begin)(const void *ring, const struct ceth_rx_cmpl *c,
 			const void *prefix, struct ceth_rx_info *info);
 	/**
+	 * @rx_marks: rx_begin returns 0 for a buffer that a frame does not
+	 *	begin in. So a frame that lacks buffers in the middle is not
+	 *	filled up with those of the next one.
+	 */
+	bool rx_marks;
+	/**
 	 * @rx_csum_partial: the frame's checksum is left to compute, so that
 	 *	it must be done before a program may send it on. NULL: never.
 	 */

@@ -46,6 +46,7 @@ void ceth_rx_bad(struct ceth_rxq *rxq, u32 id);
 void ceth_rx_bad_frame(struct ceth_rxq *rxq);
 void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 			 const struct ceth_rx_info *info, u32 n_bufs);
+void ceth_rx_frame_torn(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c);
 bool ceth_rx_frame_add(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 		       const struct bpf_prog *prog);
 struct sk_buff *ceth_rx_frame_xdp(struct ceth_rxq *rxq, struct bpf_prog *prog,
@@ -357,6 +358,11 @@ ceth_rx_multi(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 
 	ceth_rx_uncount(p, c);
 	rxq->free_ids[rxq->n_free++] = c->id;
+	if (ops->rx_marks && rxq->frame.left &&
+	    ops->rx_begin(rxq->priv, c, c->va + rxq->off, &info)) {
+		ceth_rx_frame_torn(rxq, c);
+		return false;
+	}
 	if (!rxq->frame.left) {
 		/* A copy, so that the caller's need not be in memory. */
 		info = *first;

@@ -325,6 +325,21 @@ void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 }
 EXPORT_SYMBOL_GPL(ceth_rx_frame_start);
 
+/**
+ * ceth_rx_frame_torn() - a frame begins before the last one has ended
+ * @rxq: the queue
+ * @c: the completion
+ *
+ * The device has lost some; neither frame can be told any more.
+ */
+void ceth_rx_frame_torn(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c)
+{
+	ceth_rx_frame_abort(rxq);
+	ceth_rx_spare(rxq, c->va, rxq->dmas[c->id]);
+	ceth_rx_bad_frame(rxq);
+}
+EXPORT_SYMBOL_GPL(ceth_rx_frame_torn);
+
 /* More buffers than a packet has fragments: the packet's list goes on. */
 static bool ceth_rx_frame_chain(struct ceth_rxq *rxq, void *va, u32 off,
 				u32 len)

@@ -303,6 +303,7 @@ static const struct ceth_dp_ops cref_dp_ops = {
 	.rx_next		= cref_rx_next,
 	.rx_close		= cref_close,
 	.rx_begin		= cref_rx_begin,
+	.rx_marks		= true,
 	.rx_meta		= cref_rx_meta,
 	.rx_post_open		= cref_post_open,
 	.rx_post		= cref_rx_post,
