@@ -42,15 +42,15 @@ class Steering:
         env.later(self.clear)
         self.watch = Watch(env)
         self.main = Context(b"", [])
+        self.seen: set[int] = set()
 
     def clear(self) -> None:
         """No rules, no contexts; hashed as at first."""
         env = self.env
         for loc in self.rules():
             env.dut.run(f"ethtool -N {{}} delete {loc}", ok=False)
-        for ctx in range(1, 65):
-            if run(f"ethtool -X {env.dut.ifname} context {ctx} delete", ok=False).returncode:
-                break
+        for ctx in sorted(self.seen - {0}):
+            env.dut.run(f"ethtool -X {{}} context {ctx} delete", ok=False)
         env.dut.run("ethtool -X {} xfrm none", ok=False)
 
     def rules(self) -> list[int]:
@@ -80,6 +80,7 @@ class Steering:
 
     def read(self, context: int) -> Context:
         """Key and table as they are shown."""
+        self.seen.add(context)
         text = self.env.dut.run(f"ethtool -x {{}} context {context}")
         key = re.search(r"^((?:[0-9a-f]{2}:)+[0-9a-f]{2})$", text, re.M)
         table = [int(n) for line in re.findall(r"^\s*\d+:((?:\s+\d+)+)$", text, re.M)
