@@ -74,6 +74,7 @@ static void ceth_func_end(struct ceth_dev *cdev, bool up, int err,
 				       err);
 }
 
+/* Have the device make it what @func says; NULL: give it up. */
 static int ceth_func_apply(struct ceth_func_port *p,
 			   const struct ceth_func *func,
 			   struct netlink_ext_ack *extack)
@@ -85,7 +86,8 @@ static int ceth_func_apply(struct ceth_func_port *p,
 	err = ceth_func_begin(cdev, &up, extack);
 	if (err)
 		return err;
-	err = cdev->ops->func_set(cdev->priv, p->id, func);
+	err = func ? cdev->ops->func_set(cdev->priv, p->id, func) :
+		     cdev->ops->func_del(cdev->priv, p->id);
 	ceth_func_end(cdev, up, err, extack);
 	return err;
 }
@@ -205,27 +207,12 @@ static void ceth_func_free(struct ceth_func_port *p)
 	kfree(p);
 }
 
-static int ceth_func_del(struct ceth_func_port *p,
-			 struct netlink_ext_ack *extack)
-{
-	struct ceth_dev *cdev = p->cdl->cdev;
-	bool up;
-	int err;
-
-	err = ceth_func_begin(cdev, &up, extack);
-	if (err)
-		return err;
-	err = cdev->ops->func_del(cdev->priv, p->id);
-	ceth_func_end(cdev, up, err, extack);
-	return err;
-}
-
 static int ceth_func_port_del(struct devlink *devlink,
 			      struct devlink_port *port,
 			      struct netlink_ext_ack *extack)
 {
 	struct ceth_func_port *p = to_func_port(port);
-	int err = ceth_func_del(p, extack);
+	int err = ceth_func_apply(p, NULL, extack);
 
 	/* A device that is gone has taken them along. */
 	if (!err || err == -ENODEV)
@@ -339,7 +326,7 @@ int ceth_func_port_new(struct devlink *devlink,
 	if (err) {
 		NL_SET_ERR_MSG_FMT_MOD(extack, "cannot register port %u",
 				       p->index);
-		ceth_func_del(p, NULL);
+		ceth_func_apply(p, NULL, NULL);
 		goto err_free;
 	}
 	/* It will never have a network device: that is the function's own. */
@@ -362,7 +349,7 @@ void ceth_funcs_remove(struct ceth_devlink *cdl)
 	struct ceth_func_port *p, *next;
 
 	list_for_each_entry_safe(p, next, &cdl->funcs, list) {
-		ceth_func_del(p, NULL);
+		ceth_func_apply(p, NULL, NULL);
 		ceth_func_free(p);
 	}
 }
