@@ -239,6 +239,15 @@ static inline void ceth_unlock(struct ceth_dev *cdev)
 	rtnl_unlock();
 }
 
+/* Have a pair polled now; process context. */
+static inline void ceth_pair_poll(struct ceth_pair *pair)
+{
+	local_bh_disable();
+	napi_schedule(&pair->napi);
+	/* That is where it is polled. */
+	local_bh_enable();
+}
+
 static inline bool ceth_has(const struct ceth_dev *cdev, u32 cap)
 {
 	return cdev->caps.caps & cap;

@@ -116,11 +116,8 @@ static bool ceth_starved(struct ceth_dev *cdev, struct ceth_pair *pair)
 		stuck = pair->running && !cdev->gone &&
 			!READ_ONCE(pair->rxq->n_free) &&
 			READ_ONCE(pair->rx_stats.packets) == packets;
-		if (stuck) {
-			local_bh_disable();
-			napi_schedule(&pair->napi);
-			local_bh_enable();
-		}
+		if (stuck)
+			ceth_pair_poll(pair);
 		ceth_unlock(cdev);
 		if (stuck)
 			msleep(CETH_STARVE_MS);

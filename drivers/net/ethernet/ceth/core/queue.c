@@ -386,9 +386,7 @@ void ceth_pair_go(struct ceth_pair *pair)
 	__netif_tx_unlock_bh(pair->netq);
 
 	/* The first poll arms the interrupt. */
-	local_bh_disable();
-	napi_schedule(&pair->napi);
-	local_bh_enable();
+	ceth_pair_poll(pair);
 }
 
 /**
@@ -420,9 +418,7 @@ void ceth_pair_drain_tx(struct ceth_pair *pair)
 		return;
 	for (us = 0; us < CETH_DRAIN_US && ceth_tx_in_flight(txq); us += 200) {
 		/* The interrupt may wait for more packets than there are. */
-		local_bh_disable();
-		napi_schedule(&pair->napi);
-		local_bh_enable();
+		ceth_pair_poll(pair);
 		usleep_range(100, 300);
 	}
 }

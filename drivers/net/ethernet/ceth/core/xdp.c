@@ -60,9 +60,7 @@ static void ceth_xdp_drain(struct ceth_dev *cdev)
 
 		if (!pair->running)
 			continue;
-		local_bh_disable();
-		napi_schedule(&pair->napi);
-		local_bh_enable();
+		ceth_pair_poll(pair);
 		for (us = 0; us < CETH_XDP_DRAIN_US; us += 100) {
 			if (!test_bit(NAPI_STATE_SCHED, &pair->napi.state) ||
 			    READ_ONCE(pair->rx_stats.packets) >= until)
