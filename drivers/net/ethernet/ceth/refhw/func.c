@@ -157,7 +157,8 @@ void refhw_func_event(struct refhw_port *port, u32 event)
 	u32 i;
 
 	for (i = 0; i < REFHW_FUNCTIONS; i++) {
-		hw = refhw_func_hw(&port->fns[i]);
+		hw = srcu_dereference_check(port->fns[i].hw, &refhw_srcu,
+					    lockdep_is_held(&refhw_lock));
 		if (hw)
 			refhw_event(hw, event);
 	}

@@ -732,6 +732,7 @@ void refhw_wire_send(struct refhw *hw, struct refhw_frame *f);
 void refhw_wire_join(struct refhw_port *a, struct refhw_port *b);
 void refhw_wire_cut(struct refhw_port *port);
 bool refhw_link_up(const struct refhw_port *port);
+void refhw_link_tell(struct refhw_port *port);
 void refhw_link_changed(struct refhw_port *port);
 int refhw_gen_start(struct refhw_port *port, u64 frames);
 void refhw_gen_stop(struct refhw_port *port);

@@ -53,7 +53,8 @@ bool refhw_link_up(const struct refhw_port *port)
 	return up;
 }
 
-static void refhw_link_tell(struct refhw_port *port)
+/* Tell one end of a wire; under refhw_lock or refhw_srcu. */
+void refhw_link_tell(struct refhw_port *port)
 {
 	struct refhw *hw;
 

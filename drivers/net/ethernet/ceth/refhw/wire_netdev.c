@@ -202,18 +202,6 @@ bool refhw_netwire_up(struct refhw_netwire *nw)
 	return up;
 }
 
-static void refhw_netwire_tell(struct refhw_netwire *nw)
-{
-	struct refhw *hw;
-	int idx;
-
-	idx = srcu_read_lock(&refhw_srcu);
-	hw = srcu_dereference(nw->port->hw, &refhw_srcu);
-	if (hw)
-		refhw_event(hw, REFNIC_EV_LINK);
-	srcu_read_unlock(&refhw_srcu, idx);
-}
-
 /* Let go of the device; under rtnl. */
 static void refhw_netwire_release(struct refhw_netwire *nw)
 {
@@ -298,18 +286,24 @@ void refhw_netwire_cut(struct refhw_port *port)
 	kfree(nw);
 }
 
-/* Is the port wired to that device? Under refhw_lock. */
-static bool refhw_netwire_is(struct refhw_port *port, const char *name)
+/* What the port is wired to, or NULL; under refhw_lock and rtnl. */
+static const struct net_device *refhw_netwire_dev(struct refhw_port *port)
 {
-	const struct net_device *dev = NULL;
-	struct refhw_netwire *nw;
-	bool same;
+	const struct refhw_netwire *nw;
 
 	nw = rcu_dereference_protected(port->netwire,
 				       lockdep_is_held(&refhw_lock));
+	return nw ? rtnl_dereference(nw->dev) : NULL;
+}
+
+/* Is the port wired to that device? Under refhw_lock. */
+static bool refhw_netwire_is(struct refhw_port *port, const char *name)
+{
+	const struct net_device *dev;
+	bool same;
+
 	rtnl_lock();
-	if (nw)
-		dev = rtnl_dereference(nw->dev);
+	dev = refhw_netwire_dev(port);
 	same = dev && dev == __dev_get_by_name(current->nsproxy->net_ns, name);
 	rtnl_unlock();
 	return same;
@@ -364,15 +358,11 @@ err_free:
 /* Under refhw_lock. Return: bytes. */
 ssize_t refhw_netwire_name(struct refhw_port *port, char *page)
 {
-	const struct net_device *dev = NULL;
-	struct refhw_netwire *nw;
+	const struct net_device *dev;
 	ssize_t len;
 
-	nw = rcu_dereference_protected(port->netwire,
-				       lockdep_is_held(&refhw_lock));
 	rtnl_lock();
-	if (nw)
-		dev = rtnl_dereference(nw->dev);
+	dev = refhw_netwire_dev(port);
 	len = sysfs_emit(page, "%s\n", dev ? dev->name : "");
 	rtnl_unlock();
 	return len;
@@ -384,6 +374,7 @@ static int refhw_netwire_event(struct notifier_block *nb, unsigned long event,
 {
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct refhw_netwire *nw, *next;
+	int idx;
 
 	switch (event) {
 	case NETDEV_UP:
@@ -402,7 +393,9 @@ static int refhw_netwire_event(struct notifier_block *nb, unsigned long event,
 				nw->port->name, dev->name);
 			refhw_netwire_release(nw);
 		}
-		refhw_netwire_tell(nw);
+		idx = srcu_read_lock(&refhw_srcu);
+		refhw_link_tell(nw->port);
+		srcu_read_unlock(&refhw_srcu, idx);
 	}
 	return NOTIFY_DONE;
 }
