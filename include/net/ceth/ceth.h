@@ -194,6 +194,7 @@ enum ceth_rss_xfrm {
 
 #define CETH_HASH_L4V4	(CETH_HASH_TCPV4 | CETH_HASH_UDPV4)
 #define CETH_HASH_L4V6	(CETH_HASH_TCPV6 | CETH_HASH_UDPV6)
+#define CETH_HASH_L4	(CETH_HASH_L4V4 | CETH_HASH_L4V6)
 
 /**
  * enum ceth_coal_cap - interrupt moderation, bits of &ceth_caps.coalesce

@@ -56,21 +56,11 @@ struct ceth_cursor {
 };
 
 /**
- * struct ceth_rx_info - the backend's private copy of what the device said
- *	about a frame
- * @w: free for the backend. Filled by rx_begin before a program can overwrite
- *	the prefix, read by rx_meta.
- */
-struct ceth_rx_info {
-	u64 w[4];
-};
-
-/**
  * enum ceth_rx_flags - what &struct ceth_rx_meta holds
  * @CETH_RX_CSUM_OK: the device has verified the innermost checksum
  * @CETH_RX_CSUM_PARTIAL: the sender left the checksum to compute, from
  *	csum_start to csum_offset; the data never crossed a wire
- * @CETH_RX_HASH: hash and hash_l4 are valid
+ * @CETH_RX_HASH: hash and hash_type are valid
  * @CETH_RX_GSO: the frame was never cut into segments of gso_size; comes with
  *	CETH_RX_CSUM_PARTIAL
  * @CETH_RX_VLAN: vlan_tci is valid, and not in the frame
@@ -96,7 +86,7 @@ enum ceth_rx_flags {
  * @flags: bits of &enum ceth_rx_flags; the other fields hold rubbish unless
  *	their flag is set
  * @hash: flow hash
- * @hash_l4: @hash includes ports
+ * @hash_type: what @hash is of: one bit of &enum ceth_hash_type
  * @gso_ecn: with CETH_RX_GSO: the first segment has CWR set
  * @csum_start: bytes from the start of the frame
  * @csum_offset: bytes from @csum_start
@@ -112,7 +102,7 @@ enum ceth_rx_flags {
 struct ceth_rx_meta {
 	u32 flags;
 	u32 hash;
-	bool hash_l4;
+	u32 hash_type;
 	bool gso_ecn;
 	u16 csum_start;
 	u16 csum_offset;
@@ -228,7 +218,11 @@ struct ceth_dp_ops {
 	 *	it must be done before a program may send it on. NULL: never.
 	 */
 	bool (*rx_csum_partial)(const struct ceth_rx_info *info);
-	/** @rx_meta: decode @info */
+	/**
+	 * @rx_meta: decode @info. Before the poll of the frame has ended, or,
+	 *	for a frame of several buffers, any time; none, one or several
+	 *	times.
+	 */
 	void (*rx_meta)(const void *ring, const struct ceth_rx_info *info,
 			struct ceth_rx_meta *meta);
 	/** @rx_post_open: set @cur to where the next buffer goes */
@@ -339,6 +333,8 @@ enum ceth_pending {
  * @irq: interrupt handler, its cookie is the pair
  * @start_xmit: transmit for the stack
  * @xdp_xmit: transmit of XDP frames
+ * @hints: what programs can ask about a frame; the core offers those that the
+ *	device has
  * @rx_fill: post buffers on a ring before it starts
  * @rx_kick: see &ceth_dp_ops.rx_doorbell
  * @pending: completions that wait to be polled; the caller has the NAPI
@@ -352,6 +348,7 @@ struct ceth_datapath {
 	netdev_tx_t (*start_xmit)(struct sk_buff *skb, struct net_device *dev);
 	int (*xdp_xmit)(struct net_device *dev, int n,
 			struct xdp_frame **frames, u32 flags);
+	const struct xdp_metadata_ops *hints;
 	void (*rx_fill)(struct ceth_rxq *rxq);
 	void (*rx_kick)(struct ceth_rxq *rxq);
 	enum ceth_pending (*pending)(struct ceth_pair *pair);
@@ -380,6 +377,7 @@ struct ceth_dp_fn {
 /* The templates need the above. */
 #include <net/ceth/tx.h>
 #include <net/ceth/rx.h>
+#include <net/ceth/hints.h>
 
 /**
  * ceth_poll_tmpl() - NAPI poll of a pair
@@ -511,6 +509,25 @@ static int name##_xdp_xmit(struct net_device *dev, int n,		\
 {									\
 	return ceth_xdp_xmit_tmpl(dev, n, frames, flags, &(ops));	\
 }									\
+static int name##_hint_time(const struct xdp_md *md, u64 *time)		\
+{									\
+	return ceth_hint_time_tmpl(md, time, &(ops));			\
+}									\
+static int name##_hint_hash(const struct xdp_md *md, u32 *hash,		\
+			    enum xdp_rss_hash_type *type)		\
+{									\
+	return ceth_hint_hash_tmpl(md, hash, type, &(ops));		\
+}									\
+static int name##_hint_vlan(const struct xdp_md *md, __be16 *proto,	\
+			    u16 *tci)					\
+{									\
+	return ceth_hint_vlan_tmpl(md, proto, tci, &(ops));		\
+}									\
+static const struct xdp_metadata_ops name##_hints = {			\
+	.xmo_rx_timestamp	= name##_hint_time,			\
+	.xmo_rx_hash		= name##_hint_hash,			\
+	.xmo_rx_vlan_tag	= name##_hint_vlan,			\
+};									\
 static void name##_rx_fill(struct ceth_rxq *rxq)			\
 {									\
 	ceth_rx_fill_tmpl(rxq, &(ops));					\
@@ -530,6 +547,7 @@ const struct ceth_datapath name = {					\
 	.irq		= name##_irq,					\
 	.start_xmit	= name##_start_xmit,				\
 	.xdp_xmit	= name##_xdp_xmit,				\
+	.hints		= &name##_hints,				\
 	.rx_fill	= name##_rx_fill,				\
 	.rx_kick	= name##_rx_kick,				\
 	.pending	= name##_pending,				\

@@ -52,6 +52,29 @@ struct ceth_rx_buf {
 };
 
 /**
+ * struct ceth_rx_info - the backend's private copy of what the device said
+ *	about a frame
+ * @w: free for the backend. Filled by rx_begin before a program can overwrite
+ *	the prefix, read by rx_meta.
+ */
+struct ceth_rx_info {
+	u64 w[4];
+};
+
+/**
+ * struct ceth_xdp_buff - a frame as a program gets it, and what it can ask
+ * @xdp: the frame; the first member, as the kernel's functions for hints get
+ *	nothing else
+ * @info: the backend's reading of the frame
+ * @rxq: where it has come from
+ */
+struct ceth_xdp_buff {
+	struct xdp_buff xdp;
+	const struct ceth_rx_info *info;
+	struct ceth_rxq *rxq;
+};
+
+/**
  * struct ceth_rx_stats - receive counters of one queue index
  *
  * Written by the poll loop only. A received frame adds one to @packets, or to
@@ -208,12 +231,12 @@ struct ceth_rxq {
 	struct ceth_rx_buf *spare;
 	/** @frame: many-buffer frame under assembly, across polls */
 	struct {
-		/** @frame.xdp: first buffer and, at its end, the others */
-		struct xdp_buff xdp;
+		/** @frame.buff: first buffer and, at its end, the others */
+		struct ceth_xdp_buff buff;
 		/** @frame.skb: head, when there are more than fragments allow */
 		struct sk_buff *skb;
 		/** @frame.info: the backend's reading of the frame's start */
-		u64 info[4];
+		struct ceth_rx_info info;
 		/** @frame.left: buffers still to come; 0: no frame */
 		u32 left;
 		/** @frame.len: bytes so far */

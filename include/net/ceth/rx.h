@@ -372,7 +372,7 @@ ceth_rx_multi(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
 	if (!ceth_rx_frame_add(rxq, c, p->prog))
 		return rxq->frame.left;
 
-	memcpy(info.w, rxq->frame.info, sizeof(info.w));
+	info = rxq->frame.info;
 	p->n.packets++;
 	p->n.bytes += rxq->frame.len + rxq->prefix;
 	if (p->prog)
@@ -399,15 +399,18 @@ static __always_inline void ceth_rx_xdp_batch(struct ceth_rx_poll *p,
 					      const struct ceth_dp_ops *ops)
 {
 	const struct ceth_rx_cmpl *c = p->batch, *end = c + p->n_good;
+	struct ceth_xdp_buff buff __uninitialized;
 	struct ceth_rx_info info __uninitialized;
-	struct xdp_buff xdp __uninitialized;
+	struct xdp_buff *xdp = &buff.xdp;
 	struct ceth_rxq *rxq = p->rxq;
 	struct ceth_cursor post = p->post;
 	struct bpf_prog *prog = p->prog;
 	bool multi = rxq->frame.left;
 	u32 n_bufs = 0;
 
-	xdp_init_buff(&xdp, rxq->frame_sz, &rxq->xdp_rxq);
+	xdp_init_buff(xdp, rxq->frame_sz, &rxq->xdp_rxq);
+	buff.info = &info;
+	buff.rxq = rxq;
 	for (; c < end; c++) {
 		void *prefix = c->va + rxq->off;
 
@@ -419,11 +422,11 @@ static __always_inline void ceth_rx_xdp_batch(struct ceth_rx_poll *p,
 			multi = ceth_rx_multi(p, rxq, c, &info, n_bufs, ops);
 			continue;
 		}
-		xdp.data_hard_start = c->va;
-		xdp.data = c->va + CETH_RX_HEADROOM;
-		xdp.data_meta = xdp.data;
-		xdp.data_end = prefix + c->len;
-		if (ceth_rx_xdp_frame(p, rxq, c, &xdp, prog, &info, ops))
+		xdp->data_hard_start = c->va;
+		xdp->data = c->va + CETH_RX_HEADROOM;
+		xdp->data_meta = xdp->data;
+		xdp->data_end = prefix + c->len;
+		if (ceth_rx_xdp_frame(p, rxq, c, xdp, prog, &info, ops))
 			ceth_rx_reuse(rxq, c, &post, ops);
 		else
 			rxq->free_ids[rxq->n_free++] = c->id;

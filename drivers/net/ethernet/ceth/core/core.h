@@ -170,6 +170,7 @@ struct ceth_dstats {
  * @health: devlink health reporters
  * @devlink: devlink instance
  * @ndo: operations, composed from @caps; const after ceth_create()
+ * @hints: what programs can ask, those functions that the device has
  * @eops: ethtool operations, composed from @caps; const after ceth_create()
  */
 struct ceth_dev {
@@ -220,6 +221,7 @@ struct ceth_dev {
 	struct ceth_health health;
 	struct devlink *devlink;
 	struct net_device_ops ndo;
+	struct xdp_metadata_ops hints;
 	struct ethtool_ops eops;
 };
 
@@ -335,6 +337,7 @@ int ceth_vlan_apply(struct ceth_dev *cdev);
 /* xdp.c */
 int ceth_bpf(struct net_device *dev, struct netdev_bpf *bpf);
 void ceth_xdp_features(struct ceth_dev *cdev);
+void ceth_xdp_hints_init(struct ceth_dev *cdev);
 u32 ceth_xdp_max_mtu(const struct ceth_dev *cdev);
 
 /* stats.c */

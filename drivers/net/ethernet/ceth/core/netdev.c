@@ -52,12 +52,14 @@ static netdev_features_t ceth_features_to_net(u32 features)
  *
  * A program must see each frame as it was on the wire: no coalescing, no tag
  * taken off, no checksum that is left to compute. And it must be able to see
- * it: no header of its own for a program of one buffer.
+ * it: no header of its own for a program of one buffer. A program that is bound
+ * to the device can ask for the tag.
  *
  * Return: bits of &enum ceth_feature.
  */
 u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f)
 {
+	const struct bpf_prog *prog = cdev->xdp_prog;
 	u32 features = 0;
 	int i;
 
@@ -69,9 +71,12 @@ u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f)
 	if (cdev->rx_time)
 		features |= CETH_F_RX_TIME;
 	features &= cdev->caps.features & CETH_F_SWITCHED;
-	if (cdev->xdp_prog)
-		features &= ~(CETH_F_HW_GRO | CETH_F_RX_CSUM | CETH_F_RX_VLAN);
-	if (cdev->xdp_prog && !cdev->xdp_prog->aux->xdp_has_frags)
+	if (!prog)
+		return features;
+	features &= ~(CETH_F_HW_GRO | CETH_F_RX_CSUM);
+	if (!bpf_prog_is_dev_bound(prog->aux))
+		features &= ~CETH_F_RX_VLAN;
+	if (!prog->aux->xdp_has_frags)
 		features &= ~CETH_F_HDR_SPLIT;
 	return features;
 }
@@ -202,6 +207,7 @@ void ceth_netdev_ops_init(struct ceth_dev *cdev)
 	ceth_mode_ops_init(cdev);
 	ceth_clock_ops_init(cdev);
 	ceth_shaper_ops_init(cdev);
+	ceth_xdp_hints_init(cdev);
 	dev->netdev_ops = ndo;
 	dev->stat_ops = &ceth_stat_ops;
 	dev->watchdog_timeo = 5 * HZ;

@@ -166,7 +166,7 @@ void ceth_rx_deliver(struct ceth_rxq *rxq, struct sk_buff *skb,
 	u32 flags = meta->flags;
 
 	if ((flags & CETH_RX_HASH) && (dev->features & NETIF_F_RXHASH))
-		skb_set_hash(skb, meta->hash, meta->hash_l4 ?
+		skb_set_hash(skb, meta->hash, meta->hash_type & CETH_HASH_L4 ?
 			     PKT_HASH_TYPE_L4 : PKT_HASH_TYPE_L3);
 
 	u64_stats_update_begin(&st->syncp);
@@ -290,7 +290,7 @@ void ceth_rx_frame_abort(struct ceth_rxq *rxq)
 	if (rxq->frame.skb)
 		dev_kfree_skb_any(rxq->frame.skb);
 	else
-		ceth_rx_frame_put(rxq, &rxq->frame.xdp);
+		ceth_rx_frame_put(rxq, &rxq->frame.buff.xdp);
 	rxq->frame.skb = NULL;
 	ceth_rx_count(rxq, &rxq->stats->drop_len);
 }
@@ -305,7 +305,7 @@ void ceth_rx_frame_abort(struct ceth_rxq *rxq)
 void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 			 const struct ceth_rx_info *info, u32 n_bufs)
 {
-	struct xdp_buff *xdp = &rxq->frame.xdp;
+	struct xdp_buff *xdp = &rxq->frame.buff.xdp;
 
 	if (!n_bufs || n_bufs > CETH_RX_MAX_BUFS ||
 	    c->len < rxq->min_len) {
@@ -316,7 +316,9 @@ void ceth_rx_frame_start(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 	xdp_init_buff(xdp, rxq->frame_sz, &rxq->xdp_rxq);
 	xdp_prepare_buff(xdp, c->va, CETH_RX_HEADROOM, c->len - rxq->prefix,
 			 true);
-	memcpy(rxq->frame.info, info->w, sizeof(info->w));
+	rxq->frame.info = *info;
+	rxq->frame.buff.info = &rxq->frame.info;
+	rxq->frame.buff.rxq = rxq;
 	rxq->frame.len = c->len - rxq->prefix;
 	rxq->frame.left = n_bufs - 1;
 	rxq->frame.drop = false;
@@ -379,7 +381,7 @@ static bool ceth_rx_frame_chain(struct ceth_rxq *rxq, void *va, u32 off,
 bool ceth_rx_frame_add(struct ceth_rxq *rxq, const struct ceth_rx_cmpl *c,
 		       const struct bpf_prog *prog)
 {
-	struct xdp_buff *xdp = &rxq->frame.xdp;
+	struct xdp_buff *xdp = &rxq->frame.buff.xdp;
 	struct skb_shared_info *sinfo;
 	u32 n, off = rxq->off;
 	struct page *page;
@@ -442,7 +444,7 @@ EXPORT_SYMBOL_GPL(ceth_rx_frame_add);
  */
 struct sk_buff *ceth_rx_frame_skb(struct ceth_rxq *rxq)
 {
-	struct xdp_buff *xdp = &rxq->frame.xdp;
+	struct xdp_buff *xdp = &rxq->frame.buff.xdp;
 	struct skb_shared_info *sinfo;
 	u32 nr_frags = 0, size = 0;
 	struct sk_buff *skb;
@@ -491,7 +493,7 @@ struct sk_buff *ceth_rx_frame_xdp(struct ceth_rxq *rxq, struct bpf_prog *prog,
 				  bool csum_partial, struct ceth_xdp_bulk *bulk,
 				  struct ceth_rx_local *n)
 {
-	struct xdp_buff *xdp = &rxq->frame.xdp;
+	struct xdp_buff *xdp = &rxq->frame.buff.xdp;
 	struct sk_buff *skb;
 	u32 act;
 

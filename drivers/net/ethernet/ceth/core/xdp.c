@@ -45,6 +45,26 @@ void ceth_xdp_features(struct ceth_dev *cdev)
 		cdev->netdev->xdp_features = val;
 }
 
+/**
+ * ceth_xdp_hints_init() - what programs can ask about a frame
+ * @cdev: the device; not yet registered
+ *
+ * The kernel advertises those that there is a function for.
+ */
+void ceth_xdp_hints_init(struct ceth_dev *cdev)
+{
+	u32 features = cdev->caps.features;
+
+	cdev->hints = *cdev->dp->hints;
+	if (!ceth_has(cdev, CETH_CAP_CLOCK))
+		cdev->hints.xmo_rx_timestamp = NULL;
+	if (!(features & CETH_F_RX_HASH))
+		cdev->hints.xmo_rx_hash = NULL;
+	if (!(features & CETH_F_RX_VLAN))
+		cdev->hints.xmo_rx_vlan_tag = NULL;
+	cdev->netdev->xdp_metadata_ops = &cdev->hints;
+}
+
 /* Wait until every pair has polled what it had when we came: a ring's worth
  * of frames, or all there is.
  */

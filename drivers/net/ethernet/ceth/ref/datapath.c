@@ -7,6 +7,8 @@
  * cref_close); the arming of the vector before a last look at the rings
  * (mb).
  */
+#include <linux/bitfield.h>
+
 #include "ref.h"
 
 /* The only ways to registers, once a poll each, and indirect calls in it. */
@@ -130,9 +132,9 @@ static __always_inline void cref_rx_meta(const void *ring,
 	meta->flags = 0;
 	if (word & REFNIC_RXC_CSUM_OK)
 		meta->flags |= CETH_RX_CSUM_OK;
-	if (word & REFNIC_RXC_HASH) {
+	meta->hash_type = FIELD_GET(REFNIC_RXC_HASH, word);
+	if (meta->hash_type) {
 		meta->flags |= CETH_RX_HASH;
-		meta->hash_l4 = word & REFNIC_RXC_HASH_L4;
 		meta->hash = hash;
 	}
 	if (unlikely(word & REFNIC_RXC_VLAN)) {

@@ -370,12 +370,11 @@ struct refnic_rx_cmpl {
 #define REFNIC_RXC_LEN		GENMASK_ULL(31, 16)
 #define REFNIC_RXC_BUFS		GENMASK_ULL(39, 32)	/* 0: not the first */
 #define REFNIC_RXC_CSUM_OK	BIT_ULL(40)
-#define REFNIC_RXC_HASH		BIT_ULL(41)
-#define REFNIC_RXC_HASH_L4	BIT_ULL(42)
 #define REFNIC_RXC_VLAN		BIT_ULL(43)
 #define REFNIC_RXC_TIME		BIT_ULL(44)
 #define REFNIC_RXC_GRO		BIT_ULL(45)
 #define REFNIC_RXC_GRO_SAME_ID	BIT_ULL(46)
+#define REFNIC_RXC_HASH		GENMASK_ULL(52, 47)	/* a bit of REFNIC_HASH_ */
 #define REFNIC_RXC_PHASE	BIT_ULL(63)
 
 #define REFNIC_RXC_TCI		GENMASK_ULL(47, 32)	/* of word 1 */

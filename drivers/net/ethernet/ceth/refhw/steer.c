@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reference NIC: which frames are taken, and by which queue. */
+#include <linux/bitfield.h>
 #include <linux/etherdevice.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -230,9 +231,9 @@ static u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
 	if ((without || rss->xfrm) &&
 	    !refhw_hash_input(rss, in, len, without, l4))
 		return 0;
-	*info |= REFNIC_RXC_HASH;
-	if (l4 && (~without & ports))
-		*info |= REFNIC_RXC_HASH_L4;
+	if (!(~without & ports))
+		type = f->v6 ? REFNIC_HASH_IPV6 : REFNIC_HASH_IPV4;
+	*info |= FIELD_PREP(REFNIC_RXC_HASH, type);
 	return refhw_toeplitz(rss, in, 2 * len + (l4 ? 4 : 0));
 }
 

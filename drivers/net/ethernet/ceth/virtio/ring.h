@@ -50,7 +50,8 @@ static __always_inline void cvio_rx_meta(const void *ring,
 {
 	const struct cvio_vq *vq = ring;
 	u64 flags = info->w[CVIO_W_HDR];
-	u8 gso, report;
+	u32 report;
+	u8 gso;
 
 	/* Nothing of this is worth keeping from before the program ran. */
 	OPTIMIZER_HIDE_VAR(flags);
@@ -79,14 +80,15 @@ static __always_inline void cvio_rx_meta(const void *ring,
 
 	if (!vq->hash)
 		return;
-	report = info->w[CVIO_W_HASH] >> 32;
-	if (report == VIRTIO_NET_HASH_REPORT_NONE)
+	/* 5.1.6.4.4: in the order of the types; those of extension headers,
+	 * which nobody asks for, come after.
+	 */
+	report = (u16)(info->w[CVIO_W_HASH] >> 32) - 1;
+	if (report >= VIRTIO_NET_HASH_REPORT_UDPv6)
 		return;
 	meta->flags |= CETH_RX_HASH;
 	meta->hash = info->w[CVIO_W_HASH];
-	meta->hash_l4 = report != VIRTIO_NET_HASH_REPORT_IPv4 &&
-			report != VIRTIO_NET_HASH_REPORT_IPv6 &&
-			report != VIRTIO_NET_HASH_REPORT_IPv6_EX;
+	meta->hash_type = BIT(report);
 }
 
 /* Header of a packet to send (5.1.6.2). */
