@@ -13,9 +13,9 @@ import re
 from cethtest import inet
 from cethtest.env import Env
 from cethtest.rxhash import (DADDR, DPORT, ICMP, L3, L4, OR_XOR, SADDR, SPORT, XOR, Context, Packet,
-                             Watch, random_packet)
+                             Watch, random_packet, shown_context)
 from cethtest.tap import cases, main, say
-from cethtest.tool import Skip, check, equal, run, wait_for
+from cethtest.tool import Failure, Skip, check, equal, run, wait_for
 
 KINDS = [(v, p) for v in (4, 6) for p in (inet.TCP, inet.UDP)]
 XFRMS = {"symmetric-xor": XOR, "symmetric-or-xor": OR_XOR}
@@ -28,16 +28,13 @@ class Steering:
     def __init__(self, env: Env, queues: int = 4) -> None:
         self.env = env
         self.rng = random.Random(20)
-        text = run(f"ethtool -x {env.dut.ifname}", ok=False).stdout
-        self.size = sum(len(line.split()) for line in
-                        re.findall(r"^\s*\d+:((?:\s+\d+)+)$", text, re.M))
-        key = re.search(r"^((?:[0-9a-f]{2}:)+[0-9a-f]{2})$", text, re.M)
-        if not self.size or not key:
+        first = shown_context(env.dut)
+        if not first:
             raise Skip("the device has no indirection table or no key")
+        self.size, self.length = len(first.table), len(first.key)
         if env.channel_limits()[0] < queues:
             raise Skip(f"fewer than {queues} queue pairs")
-        old = key[1]
-        self.length = len(old.split(":"))
+        old = first.key.hex(":")
         env.later(lambda: env.dut.run(f"ethtool -X {{}} default hkey {old}"))
         env.later(self.clear)
         self.watch = Watch(env)
@@ -81,13 +78,10 @@ class Steering:
     def read(self, context: int) -> Context:
         """Key and table as they are shown."""
         self.seen.add(context)
-        text = self.env.dut.run(f"ethtool -x {{}} context {context}")
-        key = re.search(r"^((?:[0-9a-f]{2}:)+[0-9a-f]{2})$", text, re.M)
-        table = [int(n) for line in re.findall(r"^\s*\d+:((?:\s+\d+)+)$", text, re.M)
-                 for n in line.split()]
-        check(key and len(table) == self.size, f"context {context} is not shown:\n{text}")
-        assert key
-        return Context(bytes.fromhex(key[1].replace(":", "")), table)
+        shown = shown_context(self.env.dut, context)
+        if not shown or len(shown.table) != self.size:
+            raise Failure(f"context {context} is not shown: {shown}")
+        return shown
 
     def packets(self, n: int, **fields: object) -> list[Packet]:
         """Of every kind that is hashed with ports so many."""

@@ -83,9 +83,14 @@ static __always_inline bool ours(struct xdp_md *ctx)
 	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	struct iphdr *ip = (void *)(eth + 1);
+	/* With a tag: the tag, and what follows */
+	__be16 *vlan = (void *)(eth + 1);
 
 	if ((void *)(eth + 1) > end)
 		return false;
+	if (eth->h_proto == bpf_htons(ETH_P_8021Q))
+		return (void *)(vlan + 2) <= end &&
+		       vlan[1] == bpf_htons(TEST_ETHERTYPE);
 	if (eth->h_proto == bpf_htons(TEST_ETHERTYPE))
 		return true;
 	if (eth->h_proto != bpf_htons(ETH_P_IP) || (void *)(ip + 1) > end)

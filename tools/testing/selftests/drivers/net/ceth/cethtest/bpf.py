@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Programs and maps of xdp.bpf.c.
+"""Programs and maps of *.bpf.c.
 
 bpftool loads them; attaching and reading maps is done by system calls, since
 a process for each would take longer than what is tested.
@@ -18,7 +18,7 @@ from pathlib import Path
 from .env import End, Env
 from .tool import Failure, Skip, run
 
-SOURCE = Path(__file__).resolve().parent.parent / "xdp.bpf.c"
+SOURCES = Path(__file__).resolve().parent.parent
 ABORTED, DROP, PASS, TX, REDIRECT = range(5)
 VERDICTS = ("ABORTED", "DROP", "PASS", "TX", "REDIRECT")
 _CONFIG = struct.Struct("=IiiIIIII")
@@ -37,22 +37,23 @@ def _bpf(command: int, payload: bytes) -> int:
     return result
 
 
-def _object() -> Path:
-    """The compiled programs; compiled on first use, unless somebody did."""
-    given = os.environ.get("CETH_BPF_OBJECT")
+def _object(name: str) -> Path:
+    """The compiled programs of a file; compiled on first use, unless somebody did."""
+    source = SOURCES / f"{name}.bpf.c"
+    given = os.environ.get("CETH_BPF_OBJECTS")
     if given:
-        return Path(given)
-    ready = SOURCE.with_suffix(".o")
-    if ready.exists() and ready.stat().st_mtime >= SOURCE.stat().st_mtime:
+        return Path(given) / f"{name}.bpf.o"
+    ready = source.with_suffix(".o")
+    if ready.exists() and ready.stat().st_mtime >= source.stat().st_mtime:
         return ready
-    target = Path(tempfile.gettempdir()) / "ceth-xdp.bpf.o"
-    if target.exists() and target.stat().st_mtime >= SOURCE.stat().st_mtime:
+    target = Path(tempfile.gettempdir()) / f"ceth-{name}.bpf.o"
+    if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
         return target
     if not shutil.which("clang"):
         raise Skip("clang is not installed")
     new = target.with_suffix(f".{os.getpid()}")
-    run(["clang", "-O2", "-g", "-Wall", "-Werror", "-target", "bpf",
-         f"-I/usr/include/{platform.machine()}-linux-gnu", "-c", str(SOURCE), "-o", str(new)],
+    run(["clang", "-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3",
+         f"-I/usr/include/{platform.machine()}-linux-gnu", "-c", str(source), "-o", str(new)],
         timeout=600)
     new.rename(target)
     return target
@@ -82,17 +83,21 @@ class Map:
 
 
 class Bpf:
-    """All programs, loaded once for a test program."""
+    """All programs of a file, loaded once for a test program.
 
-    def __init__(self, env: Env) -> None:
+    Programs that are bound to a device can ask what it says about a frame.
+    """
+
+    def __init__(self, env: Env, name: str = "xdp", bound: End | None = None) -> None:
         self.env = env
         self.dir = Path(f"/sys/fs/bpf/ceth_{os.getpid()}")
         self.progs: dict[str, int] = {}
         self.maps: dict[str, Map] = {}
         if not Path("/sys/fs/bpf").is_mount():
             run("mount -t bpf bpf /sys/fs/bpf")
-        done = run(["bpftool", "prog", "loadall", str(_object()), str(self.dir), "pinmaps",
-                    str(self.dir / "maps")], ok=False)
+        done = run(["bpftool", "prog", "loadall", str(_object(name)), str(self.dir),
+                    *(["xdpmeta_dev", bound.ifname] if bound else []),
+                    "pinmaps", str(self.dir / "maps")], ok=False)
         if done.returncode:
             raise Failure(f"programs do not load: {done.stderr[-2000:]}")
         for path in self.dir.iterdir():

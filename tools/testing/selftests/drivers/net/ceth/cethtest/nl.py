@@ -276,6 +276,10 @@ class NetdevGenl(Genl):
         """Bits of XDP_FEATURES."""
         return number(self.call(NETDEV_DEV_GET, u32(1, ifindex))[0].get(3, b""))
 
+    def rx_metadata(self, ifindex: int) -> int:
+        """What programs can ask: 1: time, 2: hash, 4: tag."""
+        return number(self.call(NETDEV_DEV_GET, u32(1, ifindex))[0].get(5, b""))
+
     def qstats(self, ifindex: int, queues: bool = False) -> list[dict[str, int]]:
         """Statistics of the device, or of each queue ("type" 0: rx, 1: tx)."""
         payload = u32(1, ifindex) + (u32(4, 1) if queues else b"")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import random
+import re
 import socket
 import struct
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 from . import inet
 from .env import End, Env
 from .frames import ETHERTYPE, SOL_PACKET, PACKET_IGNORE_OUTGOING, raw_socket
-from .tool import SO_RCVBUFFORCE, Failure, in_ns, wait_for
+from .tool import SO_RCVBUFFORCE, Failure, in_ns, run, wait_for
 
 SO_ATTACH_FILTER = 26
 ETH_P_ALL = 3
@@ -142,6 +143,15 @@ class Context:
         """Hash and queue."""
         value = self.hash(packet)
         return value or 0, self.table[(value or 0) % len(self.table)] + add
+
+
+def shown_context(end: End, number: int = 0) -> Context | None:
+    """What steers, as it is shown; None: no key or no table."""
+    text = run(f"ethtool -x {end.ifname} context {number}", end.ns, ok=False).stdout
+    key = re.search(r"^((?:[0-9a-f]{2}:)+[0-9a-f]{2})$", text, re.M)
+    table = [int(n) for line in re.findall(r"^\s*\d+:((?:\s+\d+)+)$", text, re.M)
+             for n in line.split()]
+    return Context(bytes.fromhex(key[1].replace(":", "")), table) if key and table else None
 
 
 def _socket(end: End, program: list[tuple[int, int, int, int]]) -> socket.socket:
