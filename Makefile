@@ -12,8 +12,8 @@ CETH_CONFIG ?= CONFIG_CETH=m CONFIG_CETH_VIRTIO=m CONFIG_CETH_REFHW=m \
 	       CONFIG_CETH_REF=m
 
 # Kernel developers' switches go through to the kernel's build system; the
-# others (KVER, TESTS, NIC) are for the tools.
-export KVER TESTS
+# others (KVER, TESTS, JOBS, NIC) are for the tools.
+export KVER TESTS JOBS
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(CETH_CONFIG)
 
@@ -87,6 +87,7 @@ help:
 	@echo '  make check             the whole test suite; last line "N passed, N failed"'
 	@echo '      KVER=6.12              with one kernel only'
 	@echo '      TESTS=<pattern>        only tests whose name matches (shell pattern)'
+	@echo '      JOBS=1                 one guest after the other'
 	@echo '  make check-build       build for every kernel in the image, warnings and sparse fatal'
 	@echo '  make lint              checkpatch, kernel-doc, shellcheck, and the rules of this tree'
 	@echo '  make bench             instructions per packet, in-tree driver and CETH side by side'

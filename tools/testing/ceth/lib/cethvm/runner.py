@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shlex
@@ -12,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Callable
@@ -21,7 +24,7 @@ from . import accel as accelerator
 from .config import (CACHE, DEBUG_KERNEL, REPO, SELFTESTS, TREE, Config, VmError, boot_folder,
                      debug_kernel, resolve_kernel)
 from .console import kmsg_lines, reports
-from .host import die_with_parent, sandbox
+from .host import sandbox
 from .monitor import Monitor
 from .nics import WIRE_FUNCTION, Nic, make_nics, wire_lines
 
@@ -281,7 +284,7 @@ class _Run:
                     sandbox(self._script()),
                     stdin=None if self.cfg.shell else subprocess.DEVNULL,
                     stdout=None if self.cfg.shell else subprocess.PIPE,
-                    stderr=errors, preexec_fn=die_with_parent,
+                    stderr=errors,
                     start_new_session=not self.cfg.shell)
                 monitor.start()
                 if self.cfg.shell:
@@ -375,8 +378,9 @@ def _make_rundir() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=top))
 
 
-def _take_lock() -> IO[str]:
-    """One guest at a time: two would spoil each other's timing."""
+@contextlib.contextmanager
+def vm_lock() -> Iterator[None]:
+    """One run at a time: two would spoil each other's timing."""
     CACHE.mkdir(parents=True, exist_ok=True)
     lock = (CACHE / "vm.lock").open("a", encoding="ascii")
     try:
@@ -384,7 +388,8 @@ def _take_lock() -> IO[str]:
     except BlockingIOError:
         sys.stderr.write("vm: waiting for another run to end\n")
         fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+    with lock:
+        yield
 
 
 def _raise_exit(signum: int, _frame: object) -> None:
@@ -403,15 +408,13 @@ def run_vm(cfg: Config, write: Callable[[str], object] | None = None,
         raise VmError("no guest tree yet: run tools/testing/ceth/image first")
     if os.geteuid() != 0:
         raise VmError("must run as root (it makes namespaces, mounts and taps)")
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, _raise_exit)
-    lock = None
-    if cfg.lock and os.environ.get("CETH_VM_PARALLEL") != "1":
-        lock = _take_lock()
-    run = _Run(cfg, write or to_stdout, say or sys.stderr.write)
-    try:
-        return run.execute()
-    finally:
-        run.cleanup()
-        if lock is not None:
-            lock.close()
+    if threading.current_thread() is threading.main_thread():
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, _raise_exit)
+    alone = cfg.lock and os.environ.get("CETH_VM_PARALLEL") != "1"
+    with vm_lock() if alone else contextlib.nullcontext():
+        run = _Run(cfg, write or to_stdout, say or sys.stderr.write)
+        try:
+            return run.execute()
+        finally:
+            run.cleanup()
