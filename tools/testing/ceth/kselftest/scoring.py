@@ -53,8 +53,8 @@ class Score:
         self.output: list[str] = []
 
     def _case(self, name: str, result: str, why: str) -> Case:
-        # AF_XDP's test says it in the name, too.
-        name = re.sub(r"^(PASS|FAIL|SKIP): ", "", name)
+        # AF_XDP's test says it in the name, too, or has nothing but the reason.
+        name = re.sub(r"^(PASS|FAIL|SKIP): ", "", name.strip() or why)
         name = re.sub(rf"^{re.escape(self.test)}(\.sh)?\.", "", name.strip()).replace(" ", "_")
         name = name.replace("#", "") or f"case_{self.count}"
         # Some tests use a name twice.
