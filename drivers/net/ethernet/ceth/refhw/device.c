@@ -36,7 +36,8 @@ void *refhw_dma(struct refhw *hw, u64 addr, u32 len)
 	phys_addr_t last = from + len - 1;
 
 	if (unlikely(!len || last < from || !pfn_valid(PHYS_PFN(from)) ||
-		     !pfn_valid(PHYS_PFN(last)) ||
+		     (PHYS_PFN(last) != PHYS_PFN(from) &&
+		      !pfn_valid(PHYS_PFN(last))) ||
 		     PageHighMem(pfn_to_page(PHYS_PFN(last))))) {
 		refhw_fail(hw, REFNIC_HEALTH_DMA, 0);
 		return NULL;

@@ -94,7 +94,7 @@ void refhw_frame_flat(struct refhw_frame *f, const u8 *data, u32 len)
 {
 	f->len = len;
 	f->hdr_len = min_t(u32, len, REFNIC_HDR_MAX);
-	memcpy(f->hdr, data, f->hdr_len);
+	refhw_copy(f->hdr, data, f->hdr_len);
 	f->iov[0].p = data + f->hdr_len;
 	f->iov[0].len = len - f->hdr_len;
 	f->n = f->iov[0].len ? 1 : 0;
@@ -115,7 +115,7 @@ void refhw_frame_copy(const struct refhw_frame *f, u32 off, u8 *to, u32 len)
 
 	if (off < f->hdr_len) {
 		n = min(len, f->hdr_len - off);
-		memcpy(to, f->hdr + off, n);
+		refhw_copy(to, f->hdr + off, n);
 		to += n;
 		len -= n;
 		off = 0;

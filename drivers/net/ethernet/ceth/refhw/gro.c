@@ -288,6 +288,25 @@ static bool refhw_gro_add(struct refhw_queue *q, struct refhw_slot *slot,
 	return true;
 }
 
+static noinline bool refhw_gro_try(struct refhw_queue *q,
+				   const struct refhw_frame *f, u64 info,
+				   u32 hash)
+{
+	struct refhw_seg s __uninitialized;
+	struct refhw_slot *slot, *next;
+	bool good;
+
+	good = f->l4 && info & REFNIC_RXC_CSUM_OK && refhw_seg_read(&s, f);
+	list_for_each_entry_safe(slot, next, &q->gro.held, list) {
+		if (!refhw_gro_same_flow(slot, f))
+			continue;
+		if (good && refhw_gro_add(q, slot, &s))
+			return true;
+		refhw_gro_close(q, slot);
+	}
+	return good && refhw_gro_hold(q, &s, info, hash);
+}
+
 /**
  * refhw_gro_take() - coalesce a frame, or let it pass
  * @q: receive queue; locked
@@ -302,23 +321,11 @@ bool refhw_gro_take(struct refhw_queue *q, const struct refhw_frame *f,
 		    u64 info, u32 hash)
 {
 	u32 off = READ_ONCE(q->hw->offloads);
-	struct refhw_slot *slot, *next;
-	struct refhw_seg s;
-	bool good;
 
-	if (!(q->hw->feat & REFNIC_F_GRO) || !(off & REFNIC_OFF_GRO) ||
-	    !(off & REFNIC_OFF_RX_CSUM) || !f->l3 ||
-	    (f->l4 && f->proto != IPPROTO_TCP))
-		return false;
-	good = f->l4 && info & REFNIC_RXC_CSUM_OK && refhw_seg_read(&s, f);
-	list_for_each_entry_safe(slot, next, &q->gro.held, list) {
-		if (!refhw_gro_same_flow(slot, f))
-			continue;
-		if (good && refhw_gro_add(q, slot, &s))
-			return true;
-		refhw_gro_close(q, slot);
-	}
-	return good && refhw_gro_hold(q, &s, info, hash);
+	return (q->hw->feat & REFNIC_F_GRO) && (off & REFNIC_OFF_GRO) &&
+	       (off & REFNIC_OFF_RX_CSUM) && f->l3 &&
+	       (!f->l4 || f->proto == IPPROTO_TCP) &&
+	       refhw_gro_try(q, f, info, hash);
 }
 
 /**

@@ -35,6 +35,8 @@
 #include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/string.h>
+#include <linux/unaligned.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -682,6 +684,24 @@ void refhw_pace_rate(struct refhw_queue *q, u32 mbps);
 enum refnic_code refhw_pace_cmd(struct refhw *hw, struct refhw_queue *q,
 				const struct refnic_cmd_shaper *c);
 void refhw_pace_forget(struct refhw *hw);
+
+/* memcpy() is a string instruction, which takes long to begin; most frames are
+ * shorter than that.
+ */
+static inline void refhw_copy(u8 *to, const u8 *from, u32 len)
+{
+	u32 at, last = len - sizeof(u64);
+
+	if (len > 128 || len < sizeof(u64)) {
+		memcpy(to, from, len);
+		return;
+	}
+	for (at = 0; at < last; at += sizeof(u64))
+		put_unaligned(get_unaligned((const u64 *)(from + at)),
+			      (u64 *)(to + at));
+	put_unaligned(get_unaligned((const u64 *)(from + last)),
+		      (u64 *)(to + last));
+}
 
 /* frame.c: parsing, checksums, copying */
 void refhw_frame_parse(struct refhw_frame *f);

@@ -146,12 +146,15 @@ static const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
 	return NULL;
 }
 
-static u32 refhw_toeplitz(const struct refhw_rss *rss, const u8 *in, u32 len)
+/* Of @len bytes of the input, which are at @off there */
+static u32 refhw_toeplitz(const struct refhw_rss *rss, const u8 *in, u32 off,
+			  u32 len)
 {
+	const u32 (*table)[256] = &rss->hash[off];
 	u32 hash = 0, i;
 
 	for (i = 0; i < len; i++)
-		hash ^= rss->hash[i][in[i]];
+		hash ^= table[i][in[i]];
 	return hash;
 }
 
@@ -202,7 +205,8 @@ static u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
 {
 	u32 type = f->v6 ? REFNIC_HASH_IPV6 : REFNIC_HASH_IPV4, l4 = 0, len;
 	u32 ports = REFNIC_HASH_SPORT | REFNIC_HASH_DPORT, without;
-	u8 in[REFHW_HASH_INPUT] = {};
+	const u8 *addr, *port = f->hdr + f->l4;
+	u8 in[REFHW_HASH_INPUT] __uninitialized;
 
 	if (!f->l3)
 		return 0;
@@ -216,25 +220,29 @@ static u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
 	else if (!(rss->types & type))
 		return 0;
 
+	addr = f->hdr + f->l3;
 	if (f->v6) {
 		len = sizeof(struct in6_addr);
-		memcpy(in, f->hdr + f->l3 + offsetof(struct ipv6hdr, saddr),
-		       2 * len);
+		addr += offsetof(struct ipv6hdr, saddr);
 	} else {
 		len = sizeof(struct in_addr);
-		memcpy(in, f->hdr + f->l3 + offsetof(struct iphdr, saddr),
-		       2 * len);
+		addr += offsetof(struct iphdr, saddr);
 	}
-	if (l4)
-		memcpy(in + 2 * len, f->hdr + f->l4, 2 * sizeof(__be16));
 	without = rss->without >> (4 * __ffs(type));
-	if ((without || rss->xfrm) &&
-	    !refhw_hash_input(rss, in, len, without, l4))
-		return 0;
+	if (without || rss->xfrm) {
+		memcpy(in, addr, 2 * len);
+		addr = in;
+		if (l4)
+			memcpy(in + 2 * len, port, 2 * sizeof(__be16));
+		port = in + 2 * len;
+		if (!refhw_hash_input(rss, in, len, without, l4))
+			return 0;
+	}
 	if (!(~without & ports))
 		type = f->v6 ? REFNIC_HASH_IPV6 : REFNIC_HASH_IPV4;
 	*info |= FIELD_PREP(REFNIC_RXC_HASH, type);
-	return refhw_toeplitz(rss, in, 2 * len + (l4 ? 4 : 0));
+	return refhw_toeplitz(rss, addr, 0, 2 * len) ^
+	       (l4 ? refhw_toeplitz(rss, port, 2 * len, 4) : 0);
 }
 
 /**
