@@ -129,6 +129,7 @@ static enum refnic_code refhw_queue_create(struct refhw *hw,
 	q->index = index;
 	q->tx = tx;
 	q->vec = &hw->vecs[le16_to_cpu(c->vector)];
+	q->out.tx_vec = q->vec;
 	q->order = c->size;
 	q->mask = BIT(c->size) - 1;
 	q->buf_len = le32_to_cpu(c->buf_len);

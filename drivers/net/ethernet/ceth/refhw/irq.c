@@ -157,11 +157,11 @@ static enum hrtimer_restart refhw_vec_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/* Something has completed: now, or later together with what follows. */
-void refhw_vec_event(struct refhw_vec *vec, bool tx)
+/* @n completions: now, or later together with what follows. */
+void refhw_vec_event(struct refhw_vec *vec, bool tx, u32 n)
 {
 	unsigned long flags;
-	bool now;
+	bool now, first;
 
 	/* The completion before the arming: the driver arms, then looks. */
 	smp_mb();
@@ -169,11 +169,12 @@ void refhw_vec_event(struct refhw_vec *vec, bool tx)
 		return;
 	if (READ_ONCE(vec->usecs[tx])) {
 		spin_lock_irqsave(&vec->lock, flags);
-		vec->waiting[tx]++;
+		first = !vec->waiting[tx];
+		vec->waiting[tx] += n;
 		now = vec->frames[tx] && vec->waiting[tx] >= vec->frames[tx];
 		if (now)
 			vec->waiting[tx] = 0;
-		else if (!hrtimer_active(&vec->timer) || vec->waiting[tx] == 1)
+		else if (!hrtimer_active(&vec->timer) || first)
 			hrtimer_start(&vec->timer,
 				      ns_to_ktime((u64)vec->usecs[tx] * NSEC_PER_USEC),
 				      HRTIMER_MODE_REL);

@@ -17,8 +17,11 @@
 static bool refhw_pace_sleep(struct refhw_queue *q, u64 at)
 {
 	ktime_t wait;
-	s64 left;
+	s64 left = at - ktime_get_raw_ns();
 
+	if (left <= 0)
+		return !kthread_should_stop();
+	refhw_batch_end(&q->out);
 	for (;;) {
 		set_current_state(TASK_IDLE);
 		left = at - ktime_get_raw_ns();
@@ -118,17 +121,8 @@ static u64 refhw_pace_book(struct refhw *hw, struct refhw_shaper *s, u32 len,
 	return at;
 }
 
-/**
- * refhw_pace() - hold a frame until the limits allow it
- * @q: the queue; its time is when the frame could go, and on return when it may
- * @len: of the frame
- *
- * From the queue's limit to that of the port, one after the other: a frame that
- * one of them still holds takes nothing of the next one's rate.
- *
- * Return: false: the queue goes away.
- */
-bool refhw_pace(struct refhw_queue *q, u32 len)
+/* See refhw_pace(); there is a limit. */
+static bool refhw_pace_limits(struct refhw_queue *q, u32 len)
 {
 	struct refhw *hw = q->hw;
 	u32 node = READ_ONCE(q->node);
@@ -152,6 +146,27 @@ bool refhw_pace(struct refhw_queue *q, u32 len)
 		q->at = max(q->at, min(at, ktime_get_raw_ns()));
 	}
 	return true;
+}
+
+/**
+ * refhw_pace() - hold a frame until the limits allow it
+ * @q: the queue; its time is when the frame could go, and on return when it may
+ * @len: of the frame
+ *
+ * From the queue's limit to that of the port, one after the other: a frame that
+ * one of them still holds takes nothing of the next one's rate.
+ *
+ * Return: false: the queue goes away.
+ */
+bool refhw_pace(struct refhw_queue *q, u32 len)
+{
+	const struct refhw_shaper *node = &q->hw->shapers[READ_ONCE(q->node)];
+
+	/* The port is node 0. */
+	if (likely(!READ_ONCE(q->shaper.bps) && !READ_ONCE(node->bps) &&
+		   !READ_ONCE(q->hw->shapers[0].bps)))
+		return true;
+	return refhw_pace_limits(q, len);
 }
 
 static void refhw_pace_set(struct refhw *hw, struct refhw_shaper *s, u64 bps,

@@ -12,7 +12,9 @@
  *				it needs no lock
  *	refhw_srcu		who sends a frame holds it: ports, devices and
  *				queues go away after it
- *	refhw_queue.lock	putting frames into a receive queue
+ *	refhw_queue.lock	putting frames into a receive queue; who sends many
+ *				holds it from one to the next (batch.c), and never
+ *				that of two queues
  *	refhw_vec.lock		moderation
  *
  * Time
@@ -40,6 +42,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "batch.h"
 #include "refnic_bus.h"
 #include "refnic_hw.h"
 
@@ -218,6 +221,7 @@ struct refhw_shaper {
  * @head: next descriptor
  * @done: next completion
  * @lock: receive: one frame after the other
+ * @batch: receive: who has locked it for more than a frame
  * @wait: receive: for buffers
  * @starved: receive: without buffers since then; 0: not
  * @told: receive: the driver has been told of that
@@ -232,6 +236,7 @@ struct refhw_shaper {
  * @task: transmit: thread; NULL: nothing was ever sent
  * @frame: transmit: being sent
  * @seg: transmit: segment of @frame
+ * @out: transmit: batch of what is being sent
  * @rcu: to free it
  */
 struct refhw_queue {
@@ -252,6 +257,7 @@ struct refhw_queue {
 	u32 head;
 	u32 done;
 	struct mutex lock; /* receive: one frame at a time */
+	struct refhw_batch *batch;
 	wait_queue_head_t wait;
 	unsigned long starved;
 	bool told;
@@ -266,6 +272,7 @@ struct refhw_queue {
 	struct task_struct *task;
 	struct refhw_frame frame;
 	struct refhw_frame seg;
+	struct refhw_batch out;
 	struct rcu_head rcu;
 };
 
@@ -447,6 +454,7 @@ struct refhw {
  * @out: when the last frame has come out, raw ns
  * @room: for senders that wait
  * @frame: being delivered
+ * @batch: what is delivered together
  */
 struct refhw_wire {
 	u32 latency;
@@ -462,6 +470,7 @@ struct refhw_wire {
 	u64 out;
 	wait_queue_head_t room;
 	struct refhw_frame frame;
+	struct refhw_batch batch;
 };
 
 /**
@@ -472,6 +481,7 @@ struct refhw_wire {
  * @flows: different UDP ports
  * @sunk: frames that have come out of the port
  * @frame: being sent
+ * @batch: what is sent together
  */
 struct refhw_gen {
 	struct task_struct *task;
@@ -480,6 +490,7 @@ struct refhw_gen {
 	u32 flows;
 	atomic64_t sunk;
 	struct refhw_frame frame;
+	struct refhw_batch batch;
 };
 
 /* What a device can be made to do wrong */
@@ -637,8 +648,10 @@ void refhw_func_init(struct refhw_port *port);
 void refhw_func_exit(struct refhw_port *port);
 
 /* switch.c */
-void refhw_switch_in(struct refhw_port *port, struct refhw_frame *f);
-bool refhw_switch_out(struct refhw *hw, struct refhw_frame *f);
+void refhw_switch_in(struct refhw_port *port, struct refhw_frame *f,
+		     struct refhw_batch *b);
+bool refhw_switch_out(struct refhw *hw, struct refhw_frame *f,
+		      struct refhw_batch *b);
 
 /* admin.c: commands */
 void refhw_admin(struct refhw *hw);
@@ -664,8 +677,14 @@ void refhw_irq_exit(struct refhw *hw);
 void refhw_vec_arm(struct refhw_vec *vec, bool on);
 void refhw_vec_fire(struct refhw_vec *vec);
 void refhw_vec_spurious(struct refhw_vec *vec);
-void refhw_vec_event(struct refhw_vec *vec, bool tx);
+void refhw_vec_event(struct refhw_vec *vec, bool tx, u32 n);
 void refhw_vec_reset(struct refhw_vec *vec);
+
+/* Moderation is on: each completion counts when it happens. */
+static inline bool refhw_vec_counts(const struct refhw_vec *vec, bool tx)
+{
+	return READ_ONCE(vec->usecs[tx]);
+}
 
 /* clock.c */
 void refhw_clock_init(struct refhw *hw);
@@ -724,7 +743,7 @@ u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u64 *info,
 void refhw_rss_prepare(struct refhw_rss *rss);
 
 /* rx.c */
-void refhw_rx(struct refhw *hw, struct refhw_frame *f);
+void refhw_rx(struct refhw *hw, struct refhw_frame *f, struct refhw_batch *b);
 void refhw_rx_deliver(struct refhw_queue *q, const struct refhw_frame *f,
 		      u64 info, u32 hash);
 void refhw_rx_doorbell(struct refhw_queue *q);
@@ -748,7 +767,8 @@ void refhw_tx_tail(struct refhw_queue *q, u32 tail);
 void refhw_wire_init(struct refhw_port *port);
 void refhw_wire_exit(struct refhw_port *port);
 int refhw_wire_start(struct refhw_port *port);
-void refhw_wire_send(struct refhw *hw, struct refhw_frame *f);
+void refhw_wire_send(struct refhw *hw, struct refhw_frame *f,
+		     struct refhw_batch *b);
 void refhw_wire_join(struct refhw_port *a, struct refhw_port *b);
 void refhw_wire_cut(struct refhw_port *port);
 bool refhw_link_up(const struct refhw_port *port);

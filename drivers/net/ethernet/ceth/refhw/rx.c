@@ -33,6 +33,17 @@ static void refhw_rx_starved(struct refhw_queue *q)
 	refhw_event(q->hw, REFNIC_EV_STARVED);
 }
 
+/* The driver has to hear of what is there before anybody waits for it, and
+ * others of who has waited.
+ */
+static void refhw_rx_tell(struct refhw_queue *q)
+{
+	if (!q->batch)
+		return;
+	refhw_batch_raise(q->batch);
+	q->batch->left = 1;
+}
+
 /* Wait for buffers: the sender has been told to pause. Not for ever: a queue
  * that nobody cares for must not stop the others.
  */
@@ -45,10 +56,12 @@ static bool refhw_rx_wait(struct refhw_queue *q, u32 n)
 	if (!q->starved)
 		q->starved = jiffies ?: 1;
 	left = q->starved + REFHW_PAUSE - jiffies;
-	if (left > 0)
+	if (left > 0) {
+		refhw_rx_tell(q);
 		wait_event_idle_timeout(q->wait, refhw_rx_avail(q) >= n ||
 					!READ_ONCE(q->alive) ||
 					kthread_should_stop(), left);
+	}
 	if (!READ_ONCE(q->alive))
 		return false;
 	if (refhw_rx_avail(q) < n) {
@@ -139,15 +152,16 @@ static enum refhw_stat refhw_rx_put(struct refhw_queue *q,
 				    u32 hash)
 {
 	const struct refnic_rx_desc *ring = q->ring, *d;
-	u32 i, off, len, n, avail, first = 0;
+	u32 i, off, len, n = 1, avail, first = 0;
 	struct refhw *hw = q->hw;
-	u16 ids[REFHW_RX_BUFS];
+	u16 ids[REFHW_RX_BUFS] __uninitialized;
 
 	if (READ_ONCE(hw->offloads) & REFNIC_OFF_HDR_SPLIT)
 		first = refhw_frame_headers(f);
 	if (!first || first > q->buf_len)
 		first = min(f->len, q->buf_len);
-	n = 1 + DIV_ROUND_UP(f->len - first, q->buf_len);
+	if (unlikely(f->len > first))
+		n += DIV_ROUND_UP(f->len - first, q->buf_len);
 	if (n > REFHW_RX_BUFS || (n > 1 && !(hw->feat & REFNIC_F_SCATTER)))
 		return REFHW_RX_LENGTH;
 	avail = refhw_rx_avail(q);
@@ -196,17 +210,21 @@ void refhw_rx_deliver(struct refhw_queue *q, const struct refhw_frame *f,
 	if (what != REFHW_RX_FRAMES)
 		return;
 	refhw_count(q->hw, REFHW_RX_BYTES, f->wire);
-	refhw_vec_event(q->vec, false);
+	if (q->batch && !refhw_vec_counts(q->vec, false))
+		q->batch->rx_done++;
+	else
+		refhw_vec_event(q->vec, false, 1);
 }
 
 /**
  * refhw_rx() - a frame for a device
  * @hw: the device
  * @f: frame
+ * @b: batch under way
  *
- * Context: process, under refhw_srcu.
+ * Context: process.
  */
-void refhw_rx(struct refhw *hw, struct refhw_frame *f)
+void refhw_rx(struct refhw *hw, struct refhw_frame *f, struct refhw_batch *b)
 {
 	u32 hash = 0, index = 0;
 	struct refhw_queue *q = NULL;
@@ -257,10 +275,9 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f)
 		return;
 	}
 	refhw_count_rx(hw, f->hdr, f->wire);
-	mutex_lock(&q->lock);
+	refhw_batch_lock(b, q);
 	if (!READ_ONCE(q->alive) || kthread_should_stop())
 		refhw_count(hw, REFHW_RX_ERROR, 1);
 	else if (!refhw_gro_take(q, f, info, hash))
 		refhw_rx_deliver(q, f, info, hash);
-	mutex_unlock(&q->lock);
 }

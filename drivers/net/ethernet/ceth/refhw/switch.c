@@ -22,9 +22,10 @@ static struct refhw *refhw_switch_at(const struct refhw_port *port, u32 i)
  * Return: one of them has the frame's address.
  */
 static bool refhw_switch(struct refhw_port *port, const struct refhw *from,
-			 struct refhw_frame *f, bool *taken)
+			 struct refhw_frame *f, struct refhw_batch *b,
+			 bool *taken)
 {
-	struct refhw_frame copy;
+	struct refhw_frame copy __uninitialized;
 	bool local = false;
 	struct refhw *hw;
 	u32 i;
@@ -41,7 +42,7 @@ static bool refhw_switch(struct refhw_port *port, const struct refhw *from,
 		*taken = true;
 		local |= refhw_owns(hw, f);
 		copy = *f;
-		refhw_rx(hw, &copy);
+		refhw_rx(hw, &copy, b);
 	}
 	return local;
 }
@@ -50,20 +51,22 @@ static bool refhw_switch(struct refhw_port *port, const struct refhw *from,
  * refhw_switch_in() - a frame comes in from the wire
  * @port: port
  * @f: frame
+ * @b: batch under way
  *
- * Context: process, under refhw_srcu.
+ * Context: process.
  */
-void refhw_switch_in(struct refhw_port *port, struct refhw_frame *f)
+void refhw_switch_in(struct refhw_port *port, struct refhw_frame *f,
+		     struct refhw_batch *b)
 {
 	struct refhw *hw = refhw_switch_at(port, 0);
 	bool taken = false;
 
 	if (!READ_ONCE(port->n_fns) || f->len < ETH_HLEN) {
 		if (hw)
-			refhw_rx(hw, f);
+			refhw_rx(hw, f, b);
 		return;
 	}
-	refhw_switch(port, NULL, f, &taken);
+	refhw_switch(port, NULL, f, b, &taken);
 	if (!taken && hw)
 		refhw_count(hw, REFHW_RX_FILTERED, 1);
 }
@@ -72,18 +75,16 @@ void refhw_switch_in(struct refhw_port *port, struct refhw_frame *f)
  * refhw_switch_out() - a frame leaves a device
  * @hw: the device
  * @f: frame
+ * @b: batch under way
  *
  * Return: it stays in the port.
  */
-bool refhw_switch_out(struct refhw *hw, struct refhw_frame *f)
+bool refhw_switch_out(struct refhw *hw, struct refhw_frame *f,
+		      struct refhw_batch *b)
 {
-	bool local, taken = false;
-	int idx;
+	bool taken = false;
 
 	if (!READ_ONCE(hw->port->n_fns) || f->len < ETH_HLEN)
 		return false;
-	idx = srcu_read_lock(&refhw_srcu);
-	local = refhw_switch(hw->port, hw, f, &taken);
-	srcu_read_unlock(&refhw_srcu, idx);
-	return local;
+	return refhw_switch(hw->port, hw, f, b, &taken);
 }

@@ -3,11 +3,15 @@
  *
  * A thread for each transmit queue that was ever used, asleep until the doorbell
  * rings. It fetches descriptors, segments, computes checksums, sends, and completes.
+ *
+ * Who rings wakes a thread only if it sleeps, so that it need not be woken for
+ * each packet of many it looks at its ring for a moment longer.
  */
 #include <linux/bitfield.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/kthread.h>
+#include <linux/sched/stat.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
@@ -82,8 +86,10 @@ static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 		return;
 	f->at = q->at;
 	refhw_count_tx(q->hw, f->hdr, f->len);
-	if (!refhw_switch_out(q->hw, f))
-		refhw_wire_send(q->hw, f);
+	refhw_batch_begin(&q->out);
+	if (!refhw_switch_out(q->hw, f, &q->out))
+		refhw_wire_send(q->hw, f, &q->out);
+	refhw_batch_next(&q->out);
 	if (f->at == q->at)
 		return;
 	/* The wire was not free: what it lets wait has not been sent. */
@@ -96,6 +102,12 @@ static void refhw_tx_pull(struct refhw_frame *f, u32 hdr_len)
 {
 	u32 left = min(f->len, hdr_len), at = 0, i = 0, n;
 
+	if (likely(f->n == 1 && left == f->len)) {
+		refhw_copy(f->hdr, f->iov[0].p, left);
+		f->hdr_len = left;
+		f->n = 0;
+		return;
+	}
 	f->hdr_len = 0;
 	refhw_frame_copy(f, 0, f->hdr, left);
 	f->hdr_len = left;
@@ -193,8 +205,7 @@ static void refhw_tx_write(struct refhw_queue *q, u64 word)
 	if (!((q->done >> q->order) & 1))
 		word |= REFNIC_TXC_PHASE;
 	/* The driver may reuse what was read, once it sees this. */
-	smp_mb();
-	WRITE_ONCE(ring[q->done & q->mask].info, cpu_to_le64(word));
+	smp_store_release(&ring[q->done & q->mask].info, cpu_to_le64(word));
 	q->done++;
 }
 
@@ -219,7 +230,10 @@ static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
 	refhw_tx_write(q, word);
 	if (refhw_fault(port, REFHW_FAULT_TX_DUP))
 		refhw_tx_write(q, word);
-	refhw_vec_event(q->vec, true);
+	if (refhw_vec_counts(q->vec, true))
+		refhw_vec_event(q->vec, true, 1);
+	else
+		q->out.tx_done++;
 }
 
 /* Fetch the descriptors of one packet. False: they make no sense, and it
@@ -290,14 +304,47 @@ static void refhw_tx_run(struct refhw_queue *q, u32 tail)
 		if (kthread_should_stop())
 			return;
 		refhw_tx_complete(q, id, good);
-		cond_resched();
+		if (need_resched()) {
+			refhw_batch_end(&q->out);
+			cond_resched();
+		}
 	}
 }
 
-static bool refhw_tx_ready(struct refhw_queue *q)
+static bool refhw_tx_ready(const struct refhw_queue *q)
 {
 	return READ_ONCE(q->tail) != q->head && READ_ONCE(q->alive) &&
 	       !q->stuck && (READ_ONCE(q->hw->status) & REFNIC_STAT_RUNNING);
+}
+
+/* After some work: is there more before long? Not if anybody else wants to run
+ * here, such as who would ring.
+ */
+static void refhw_tx_linger(struct refhw_queue *q)
+{
+	struct refhw_batch *b = &q->out;
+	u32 i;
+
+	refhw_batch_unlock(b);
+	for (i = 0; i < REFHW_LOOKS && !refhw_tx_ready(q); i++) {
+		if (need_resched() || !single_task_running())
+			break;
+		if (b->held && !--b->looks)
+			refhw_batch_end(b);
+	}
+}
+
+static void refhw_tx_sleep(struct refhw_queue *q)
+{
+	WRITE_ONCE(q->idle, true);
+	/* A barrier: says so, then looks. Pairs with that of the doorbell, which
+	 * has something to see there, then looks whether anybody sleeps.
+	 */
+	set_current_state(TASK_IDLE);
+	if (!refhw_tx_ready(q) && !kthread_should_stop())
+		schedule();
+	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(q->idle, false);
 }
 
 static int refhw_tx_thread(void *data)
@@ -306,14 +353,11 @@ static int refhw_tx_thread(void *data)
 	u32 tail;
 
 	while (!kthread_should_stop()) {
-		WRITE_ONCE(q->idle, true);
-		set_current_state(TASK_IDLE);
-		if (!refhw_tx_ready(q) && !kthread_should_stop())
-			schedule();
-		__set_current_state(TASK_RUNNING);
-		WRITE_ONCE(q->idle, false);
-		if (!refhw_tx_ready(q))
+		if (!refhw_tx_ready(q)) {
+			refhw_batch_end(&q->out);
+			refhw_tx_sleep(q);
 			continue;
+		}
 		/* Pairs with the release of the doorbell. */
 		tail = smp_load_acquire(&q->tail);
 		if (tail - q->head > q->mask + 1) {
@@ -322,7 +366,10 @@ static int refhw_tx_thread(void *data)
 			continue;
 		}
 		refhw_tx_run(q, tail);
+		if (!refhw_tx_ready(q))
+			refhw_tx_linger(q);
 	}
+	refhw_batch_end(&q->out);
 	return 0;
 }
 
@@ -340,6 +387,10 @@ void refhw_tx_doorbell(struct refhw_queue *q)
 {
 	smp_mb(); /* the tail, before looking whether anybody sleeps */
 	if (READ_ONCE(q->idle)) {
+		/* Those that follow need not; it says so again before it sleeps
+		 * again, and looks then.
+		 */
+		WRITE_ONCE(q->idle, false);
 		wake_up_process(q->task);
 	} else if (unlikely(!READ_ONCE(q->task)) &&
 		   READ_ONCE(q->tail) != READ_ONCE(q->head)) {

@@ -30,25 +30,31 @@ struct refhw_parcel {
 DEFINE_MUTEX(refhw_lock);
 DEFINE_SRCU(refhw_srcu);
 
-/* Both ends have power, and the cable is in. */
-bool refhw_link_up(const struct refhw_port *port)
+/* Under refhw_srcu */
+static bool refhw_wire_up(const struct refhw_port *port)
 {
 	struct refhw_netwire *nw;
 	struct refhw_port *peer;
-	bool up = false;
-	int idx;
 
 	if (!READ_ONCE(port->plugged))
 		return false;
 	if (READ_ONCE(port->generator))
 		return true;
-	idx = srcu_read_lock(&refhw_srcu);
 	peer = srcu_dereference(port->peer, &refhw_srcu);
-	nw = srcu_dereference(port->netwire, &refhw_srcu);
 	if (peer)
-		up = READ_ONCE(peer->plugged) && rcu_access_pointer(peer->hw);
-	else if (nw)
-		up = refhw_netwire_up(nw);
+		return READ_ONCE(peer->plugged) && rcu_access_pointer(peer->hw);
+	nw = srcu_dereference(port->netwire, &refhw_srcu);
+	return nw && refhw_netwire_up(nw);
+}
+
+/* Both ends have power, and the cable is in. */
+bool refhw_link_up(const struct refhw_port *port)
+{
+	bool up;
+	int idx;
+
+	idx = srcu_read_lock(&refhw_srcu);
+	up = refhw_wire_up(port);
 	srcu_read_unlock(&refhw_srcu, idx);
 	return up;
 }
@@ -103,14 +109,15 @@ void refhw_wire_cut(struct refhw_port *port)
 	refhw_link_tell(peer);
 }
 
-/* Out of the wire, into the device at its end; under refhw_srcu. */
-static void refhw_wire_out(struct refhw_port *port, struct refhw_frame *f)
+/* Out of the wire, into the device at its end */
+static void refhw_wire_out(struct refhw_port *port, struct refhw_frame *f,
+			   struct refhw_batch *b)
 {
 	struct refhw_port *peer = srcu_dereference(port->peer, &refhw_srcu);
 	struct refhw_netwire *nw = srcu_dereference(port->netwire, &refhw_srcu);
 
 	if (peer && srcu_dereference(peer->hw, &refhw_srcu))
-		refhw_switch_in(peer, f);
+		refhw_switch_in(peer, f, b);
 	else if (!nw || !refhw_netwire_out(nw, f))
 		atomic64_inc(&port->wire.lost);
 }
@@ -121,14 +128,19 @@ static bool refhw_dice(u32 per_million)
 }
 
 /* A copy that is due when the wire's latency and the frames before allow. */
-static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f)
+static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f,
+			     struct refhw_batch *b)
 {
 	struct refhw_wire *w = &port->wire;
 	u32 rate = READ_ONCE(w->rate);
 	struct refhw_parcel *p, *last;
 
-	wait_event_idle(w->room, READ_ONCE(w->bytes) < REFHW_WIRE_BYTES ||
-			kthread_should_stop());
+	if (READ_ONCE(w->bytes) >= REFHW_WIRE_BYTES) {
+		refhw_batch_end(b);
+		wait_event_idle(w->room,
+				READ_ONCE(w->bytes) < REFHW_WIRE_BYTES ||
+				kthread_should_stop());
+	}
 	p = kthread_should_stop() ? NULL :
 	    kvmalloc(struct_size(p, data, f->len), GFP_KERNEL);
 	if (!p) {
@@ -163,16 +175,17 @@ static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f)
  * @hw: the device
  * @f: frame; its time is when the sender would have it go, and on return when
  *	the wire was free for it
+ * @b: batch under way; it may end
  *
  * Context: a thread of ours; waits where the wire or the receiver says so.
  */
-void refhw_wire_send(struct refhw *hw, struct refhw_frame *f)
+void refhw_wire_send(struct refhw *hw, struct refhw_frame *f,
+		     struct refhw_batch *b)
 {
 	struct refhw_port *port = hw->port;
 	struct refhw_wire *w = &port->wire;
-	int idx;
 
-	if (!refhw_link_up(port)) {
+	if (!refhw_wire_up(port)) {
 		refhw_count(hw, REFHW_TX_NO_LINK, 1);
 		return;
 	}
@@ -186,25 +199,22 @@ void refhw_wire_send(struct refhw *hw, struct refhw_frame *f)
 	}
 	/* Once there is a thread it takes all, so that none overtakes. */
 	if (READ_ONCE(w->task)) {
-		refhw_wire_delay(port, f);
+		refhw_wire_delay(port, f, b);
 		return;
 	}
 	spin_lock(&w->lock);
 	f->at = max(f->at, w->free);
 	w->free = f->at;
 	spin_unlock(&w->lock);
-	idx = srcu_read_lock(&refhw_srcu);
-	refhw_wire_out(port, f);
-	srcu_read_unlock(&refhw_srcu, idx);
+	refhw_wire_out(port, f, b);
 }
 
-static struct refhw_parcel *refhw_wire_next(struct refhw_wire *w, u64 *due)
+static struct refhw_parcel *refhw_wire_next(struct refhw_wire *w)
 {
 	struct refhw_parcel *p;
 
 	spin_lock(&w->lock);
 	p = list_first_entry_or_null(&w->frames, struct refhw_parcel, list);
-	*due = p ? p->due : U64_MAX;
 	if (p && p->due <= ktime_get_raw_ns()) {
 		list_del(&p->list);
 		w->bytes -= p->len;
@@ -218,38 +228,55 @@ static struct refhw_parcel *refhw_wire_next(struct refhw_wire *w, u64 *due)
 	return p;
 }
 
+/* Until the next one is due, or there is another next one */
+static void refhw_wire_sleep(struct refhw_wire *w)
+{
+	struct refhw_parcel *p;
+	ktime_t wait;
+	s64 left = 0;
+
+	set_current_state(TASK_IDLE);
+	spin_lock(&w->lock);
+	p = list_first_entry_or_null(&w->frames, struct refhw_parcel, list);
+	if (p)
+		left = p->due - ktime_get_raw_ns();
+	spin_unlock(&w->lock);
+	wait = ns_to_ktime(left);
+	if (kthread_should_stop())
+		;
+	else if (!p)
+		schedule();
+	else if (left > 0)
+		schedule_hrtimeout(&wait, HRTIMER_MODE_REL);
+	__set_current_state(TASK_RUNNING);
+}
+
 static int refhw_wire_thread(void *data)
 {
 	struct refhw_port *port = data;
 	struct refhw_wire *w = &port->wire;
+	struct refhw_batch *b = &w->batch;
 	struct refhw_frame *f = &w->frame;
 	struct refhw_parcel *p;
-	u64 due;
-	int idx;
 
 	while (!kthread_should_stop()) {
-		set_current_state(TASK_IDLE);
-		p = refhw_wire_next(w, &due);
-		if (!p && !kthread_should_stop()) {
-			ktime_t wait = ns_to_ktime(due - ktime_get_raw_ns());
-
-			if (due == U64_MAX)
-				schedule();
-			else
-				schedule_hrtimeout(&wait, HRTIMER_MODE_REL);
-		}
-		__set_current_state(TASK_RUNNING);
-		if (!p)
+		p = refhw_wire_next(w);
+		if (!p) {
+			refhw_batch_end(b);
+			refhw_wire_sleep(w);
 			continue;
-		wake_up_all(&w->room);
+		}
+		if (wq_has_sleeper(&w->room))
+			wake_up_all(&w->room);
 		refhw_frame_flat(f, p->data, p->len);
 		f->at = p->due;
-		idx = srcu_read_lock(&refhw_srcu);
-		refhw_wire_out(port, f);
-		srcu_read_unlock(&refhw_srcu, idx);
+		refhw_batch_begin(b);
+		refhw_wire_out(port, f, b);
+		refhw_batch_next(b);
 		kvfree(p);
 		cond_resched();
 	}
+	refhw_batch_end(b);
 	return 0;
 }
 
@@ -329,10 +356,10 @@ static void refhw_gen_frame(struct refhw_port *port, struct refhw *hw,
 static int refhw_gen_thread(void *data)
 {
 	struct refhw_port *port = data;
+	struct refhw_batch *b = &port->gen.batch;
 	struct refhw_frame *f = &port->gen.frame;
 	u64 n = 0, left;
 	struct refhw *hw;
-	int idx;
 
 	while (!kthread_should_stop()) {
 		set_current_state(TASK_IDLE);
@@ -341,17 +368,18 @@ static int refhw_gen_thread(void *data)
 		__set_current_state(TASK_RUNNING);
 		while ((left = READ_ONCE(port->gen.frames)) &&
 		       !kthread_should_stop()) {
-			idx = srcu_read_lock(&refhw_srcu);
+			refhw_batch_begin(b);
 			hw = srcu_dereference(port->hw, &refhw_srcu);
-			if (hw && refhw_link_up(port)) {
+			if (hw && refhw_wire_up(port)) {
 				refhw_gen_frame(port, hw, f, n++);
-				refhw_switch_in(port, f);
+				refhw_switch_in(port, f, b);
 			}
-			srcu_read_unlock(&refhw_srcu, idx);
+			refhw_batch_next(b);
 			/* Unless somebody has set another number */
 			cmpxchg64(&port->gen.frames, left, left - 1);
 			cond_resched();
 		}
+		refhw_batch_end(b);
 	}
 	return 0;
 }

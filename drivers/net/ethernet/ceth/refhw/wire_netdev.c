@@ -40,6 +40,7 @@
  * @in: frames for the port
  * @task: takes them there; it may have to wait for buffers
  * @frame: being delivered
+ * @batch: what is delivered together
  */
 struct refhw_netwire {
 	struct list_head list;
@@ -49,6 +50,7 @@ struct refhw_netwire {
 	struct sk_buff_head in;
 	struct task_struct *task;
 	struct refhw_frame frame;
+	struct refhw_batch batch;
 };
 
 static LIST_HEAD(refhw_netwires);
@@ -58,7 +60,6 @@ static void refhw_netwire_deliver(struct refhw_netwire *nw, struct sk_buff *skb)
 {
 	struct refhw_port *port = nw->port;
 	struct refhw *hw;
-	int idx;
 
 	if (skb_linearize(skb)) {
 		atomic64_inc(&port->wire.lost);
@@ -66,13 +67,13 @@ static void refhw_netwire_deliver(struct refhw_netwire *nw, struct sk_buff *skb)
 	}
 	refhw_frame_flat(&nw->frame, skb->data, skb->len);
 	nw->frame.at = ktime_get_raw_ns();
-	idx = srcu_read_lock(&refhw_srcu);
+	refhw_batch_begin(&nw->batch);
 	hw = srcu_dereference(port->hw, &refhw_srcu);
 	if (hw && READ_ONCE(port->plugged))
-		refhw_switch_in(port, &nw->frame);
+		refhw_switch_in(port, &nw->frame, &nw->batch);
 	else
 		atomic64_inc(&port->wire.lost);
-	srcu_read_unlock(&refhw_srcu, idx);
+	refhw_batch_next(&nw->batch);
 }
 
 /* Offloads that the sender has counted on are done here, and the tag goes back
@@ -113,15 +114,16 @@ static int refhw_netwire_thread(void *data)
 	struct sk_buff *skb, *next;
 
 	while (!kthread_should_stop()) {
-		set_current_state(TASK_IDLE);
 		skb = skb_dequeue(&nw->in);
 		if (!skb) {
-			if (!kthread_should_stop())
+			refhw_batch_end(&nw->batch);
+			set_current_state(TASK_IDLE);
+			if (skb_queue_empty_lockless(&nw->in) &&
+			    !kthread_should_stop())
 				schedule();
 			__set_current_state(TASK_RUNNING);
 			continue;
 		}
-		__set_current_state(TASK_RUNNING);
 		skb = refhw_netwire_plain(skb);
 		if (!skb)
 			atomic64_inc(&nw->port->wire.lost);
@@ -133,6 +135,7 @@ static int refhw_netwire_thread(void *data)
 		}
 		cond_resched();
 	}
+	refhw_batch_end(&nw->batch);
 	return 0;
 }
 
