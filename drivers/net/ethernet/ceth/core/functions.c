@@ -51,7 +51,7 @@ static int ceth_func_begin(struct ceth_dev *cdev, bool *up,
 		NL_SET_ERR_MSG_MOD(extack, "the device is being recovered, try again");
 		err = -EBUSY;
 	} else if (!cdev->running) {
-		err = cdev->ops->dev_init(cdev->priv);
+		err = ceth_dev_reset(cdev) ?: cdev->ops->dev_init(cdev->priv);
 		*up = !err;
 		if (err) {
 			NL_SET_ERR_MSG_MOD(extack, "the device does not start");
