@@ -164,6 +164,14 @@ static void ceth_dstat_set(const struct ceth_dev *cdev, u64 *to,
 		*to = val;
 }
 
+/* Received frames that were lost for their length */
+static u64 ceth_dstat_length(const struct ceth_dev *cdev)
+{
+	return ceth_dstat(cdev, CETH_STAT_RX_LENGTH, NULL) +
+	       ceth_dstat(cdev, CETH_STAT_RX_SHORT, NULL) +
+	       ceth_dstat(cdev, CETH_STAT_RX_LONG, NULL);
+}
+
 /**
  * ceth_dstats_link() - the device's part of ip -s link
  * @cdev: the device
@@ -178,9 +186,7 @@ void ceth_dstats_link(const struct ceth_dev *cdev, struct rtnl_link_stats64 *s)
 	if (!ceth_has(cdev, CETH_CAP_STATS))
 		return;
 	crc = ceth_dstat(cdev, CETH_STAT_RX_CRC, NULL);
-	length = ceth_dstat(cdev, CETH_STAT_RX_LENGTH, NULL) +
-		 ceth_dstat(cdev, CETH_STAT_RX_SHORT, NULL) +
-		 ceth_dstat(cdev, CETH_STAT_RX_LONG, NULL);
+	length = ceth_dstat_length(cdev);
 	carrier = ceth_dstat(cdev, CETH_STAT_TX_CARRIER, NULL);
 	s->multicast = ceth_dstat(cdev, CETH_STAT_RX_MULTICAST, NULL);
 	s->rx_crc_errors = crc;
@@ -209,9 +215,7 @@ void ceth_dstats_base(struct ceth_dev *cdev, struct netdev_queue_stats_rx *rx,
 	rx->hw_drops = ceth_dstat(cdev, CETH_STAT_RX_NO_BUFFER, NULL) +
 		       ceth_dstat(cdev, CETH_STAT_RX_FILTERED, NULL) +
 		       ceth_dstat(cdev, CETH_STAT_RX_CRC, NULL) +
-		       ceth_dstat(cdev, CETH_STAT_RX_LENGTH, NULL) +
-		       ceth_dstat(cdev, CETH_STAT_RX_SHORT, NULL) +
-		       ceth_dstat(cdev, CETH_STAT_RX_LONG, NULL) +
+		       ceth_dstat_length(cdev) +
 		       ceth_dstat(cdev, CETH_STAT_RX_ERROR, NULL);
 	ceth_dstat_set(cdev, &rx->hw_drop_overruns, CETH_STAT_RX_NO_BUFFER);
 	ceth_dstat_set(cdev, &rx->csum_bad, CETH_STAT_RX_CSUM);
