@@ -497,6 +497,11 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 	do {
 		done += ceth_rx_take(&p, min(budget - done, CETH_RX_BATCH),
 				     ops);
+		/* There may have been nothing but completions of the other
+		 * queue.
+		 */
+		if (!p.n_good)
+			continue;
 		if (unlikely(sync))
 			ceth_rx_sync_cpu(&p);
 		if (p.prog)
