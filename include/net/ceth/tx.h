@@ -348,6 +348,48 @@ static __always_inline void ceth_xdp_bulk_flush(struct ceth_pair *pair,
 }
 
 /**
+ * ceth_tx_clean_xdp() - completion of XDP_TX frames of one buffer, in a row
+ * @txq: the queue
+ * @rxq: where the buffers go
+ * @pos: the next completion; moved on to the first that is something else
+ * @tail: &ceth_txq.free_tail as it is to be
+ * @ops: the backend's
+ *
+ * A loop without calls, so that all it needs is in registers.
+ *
+ * Return: @tail, with the ids of these.
+ */
+static __always_inline u32 ceth_tx_clean_xdp(struct ceth_txq *txq,
+					     struct ceth_rxq *rxq,
+					     struct ceth_cursor *pos, u32 tail,
+					     const struct ceth_dp_ops *ops)
+{
+	struct ceth_rx_buf *spare = &rxq->spare[rxq->n_spare];
+	struct ceth_rx_buf *end = &rxq->spare[rxq->size];
+	struct ceth_tx_rec *recs = txq->recs, *rec;
+	u16 *free_ids = txq->free_ids;
+	struct ceth_cursor cur = *pos;
+	u32 id, mask = txq->size - 1;
+
+	while (spare != end && ops->tx_next(txq->priv, &cur, &id)) {
+		if (unlikely(id > mask))
+			break;
+		rec = &recs[id];
+		if (rec->kind != CETH_TX_KIND(CETH_TX_XDP_TX, 1))
+			break;
+		spare->va = rec->ptr;
+		spare->dma = rec->dma;
+		spare++;
+		rec->kind = 0;
+		free_ids[tail++ & mask] = id;
+		ops->tx_skip(&cur, 1);
+	}
+	*pos = cur;
+	rxq->n_spare = spare - rxq->spare;
+	return tail;
+}
+
+/**
  * ceth_tx_clean_tmpl() - transmit completion
  * @pair: the pair
  * @budget: NAPI budget, not 0: that is netpoll, which may be in hard interrupt
@@ -363,18 +405,15 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
 	struct xdp_frame_bulk bq __uninitialized;
 	struct ceth_txq *txq = pair->txq_done;
 	struct ceth_tx_rec *recs = txq->recs;
-	u32 tail, id, total, size = txq->size, room;
+	u32 tail, id, total, size = txq->size;
 	struct ceth_rxq *rxq = pair->rxq;
 	u16 *free_ids = txq->free_ids;
-	struct ceth_rx_buf *spare;
 	bool frames = false, second = false;
 	u32 pkts = 0, bytes = 0;
 	struct ceth_cursor cur;
 
 	tail = txq->free_tail;
 	total = tail;
-	spare = &rxq->spare[rxq->n_spare];
-	room = rxq->size - rxq->n_spare;
 again:
 	ops->tx_open(txq->priv, &cur, size);
 	while (ops->tx_next(txq->priv, &cur, &id)) {
@@ -382,14 +421,9 @@ again:
 		u32 segs;
 
 		if (likely(id < size) &&
-		    rec->kind == CETH_TX_KIND(CETH_TX_XDP_TX, 1) && room) {
-			spare->va = rec->ptr;
-			spare->dma = rec->dma;
-			spare++;
-			room--;
-			rec->kind = 0;
-			free_ids[tail++ & (size - 1)] = id;
-			ops->tx_skip(&cur, 1);
+		    rec->kind == CETH_TX_KIND(CETH_TX_XDP_TX, 1) &&
+		    rxq->n_spare != rxq->size) {
+			tail = ceth_tx_clean_xdp(txq, rxq, &cur, tail, ops);
 			continue;
 		}
 		segs = ceth_tx_segs(txq, id);
@@ -417,13 +451,9 @@ again:
 				xdp_frame_bulk_init(&bq);
 				frames = true;
 			}
-			/* May put buffers there, too. */
-			rxq->n_spare = rxq->size - room;
 			ceth_tx_done_frame(txq, id, &bq);
 			if (segs > 1)
 				tail = ceth_tx_done_more(txq, id, tail);
-			spare = &rxq->spare[rxq->n_spare];
-			room = rxq->size - rxq->n_spare;
 		}
 		rec->type = CETH_TX_FREE;
 		free_ids[tail++ & (size - 1)] = id;
@@ -434,7 +464,6 @@ again:
 		goto again;
 	}
 	total = tail - total;
-	rxq->n_spare = rxq->size - room;
 	/* Pairs with the acquire in ceth_tx_avail(). */
 	smp_store_release(&txq->free_tail, tail);
 
