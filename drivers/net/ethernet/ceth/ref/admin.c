@@ -69,7 +69,6 @@ int cref_ring_start(void *priv, void *ring)
 	struct cref_queue *q = ring;
 	struct refnic_cmd cmd = {
 		.queue.ring	= cpu_to_le64(q->dma),
-		.queue.cmpl	= cpu_to_le64(q->dma + (q->cmpl - q->desc)),
 		.queue.index	= cpu_to_le16(q->conf.idx),
 		.queue.vector	= cpu_to_le16(q->vector),
 		.queue.size	= ilog2(q->conf.size),

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* CETH driver of the reference NIC: descriptors and completions.
  *
- * Indexes run free; the bit above the mask tells which round it is, and with
- * that the phase of what is new. Barriers: descriptors before the doorbell
- * (dma_wmb); the word with the phase before all it vouches for (dma_rmb in
- * cref_close); the arming of the vector before a last look at the rings
- * (mb).
+ * A cursor points to the next entry, and stops where the ring ends: there the
+ * phase of completions changes. Barriers: descriptors before the doorbell
+ * (dma_wmb); the head of a completion before all it vouches for (dma_rmb in
+ * cref_close); the arming of the vector before a last look at the rings (mb).
  */
-#include <linux/bitfield.h>
-
 #include "ref.h"
 
 /* The only ways to registers, once a poll each, and indirect calls in it. */
@@ -23,150 +20,20 @@ static noinline void cref_arm(struct cref_queue *q)
 }
 
 /* A stopped queue has no doorbell. */
-static __always_inline bool cref_kick(struct cref_queue *q, u32 tail)
+static __always_inline bool cref_doorbell(struct cref_queue *q)
 {
 	u32 doorbell = READ_ONCE(q->doorbell);
 
 	if (unlikely(!doorbell))
 		return false;
 	dma_wmb();
-	cref_ring(q, doorbell, tail);
+	cref_ring(q, doorbell, q->tail);
 	return true;
 }
 
-/* In the first round, and every other one, what is new has the phase set. */
-static __always_inline bool cref_new(u64 word, u32 idx, u32 mask)
+static __always_inline void cref_rx_doorbell(void *ring)
 {
-	return (word >> 63) != !!(idx & (mask + 1));
-}
-
-static __always_inline void cref_open(void *ring, struct ceth_cursor *cur,
-				      u32 max)
-{
-	const struct cref_queue *q = ring;
-
-	cur->pos = q->cmpl;
-	cur->idx = q->next;
-	cur->mask = q->mask;
-	cur->bits = (u64)q->next + max;
-}
-
-static __always_inline bool cref_close(void *ring, struct ceth_cursor *cur)
-{
-	struct cref_queue *q = ring;
-
-	q->next = cur->idx;
-	dma_rmb();
-	return cur->idx == (u32)cur->bits;
-}
-
-/* The word is kept, with the slot in the place of the id. */
-static __always_inline bool cref_rx_next(void *ring, struct ceth_cursor *cur,
-					 struct ceth_rx_cmpl *c)
-{
-	const struct refnic_rx_cmpl *cmpl = cur->pos;
-	u32 slot = cur->idx & cur->mask;
-	u64 word;
-
-	if (cur->idx == (u32)cur->bits)
-		return false;
-	word = le64_to_cpu(READ_ONCE(cmpl[slot].info));
-	if (!cref_new(word, cur->idx, cur->mask))
-		return false;
-	cur->idx++;
-	c->id = (u16)word;
-	c->len = (u16)(word >> 16);
-	c->word = (word & ~REFNIC_RXC_ID) | slot;
-	return true;
-}
-
-static __always_inline const struct refnic_rx_cmpl *
-cref_rx_cmpl(const struct cref_queue *q, u64 word)
-{
-	const struct refnic_rx_cmpl *cmpl = q->cmpl;
-
-	return &cmpl[(u16)word];
-}
-
-/* The device writes to this slot again when it has got the buffers back, which
- * is not before the end of the poll. Only a frame of many buffers may live
- * longer.
- */
-static __always_inline u32 cref_rx_begin(const void *ring,
-					 const struct ceth_rx_cmpl *c,
-					 const void *prefix,
-					 struct ceth_rx_info *info)
-{
-	u32 bufs = (u8)(c->word >> 32);
-
-	info->w[0] = c->word;
-	if (unlikely(bufs != 1)) {
-		const struct refnic_rx_cmpl *rc = cref_rx_cmpl(ring, c->word);
-
-		info->w[1] = le64_to_cpu(READ_ONCE(rc->hash));
-		info->w[2] = le64_to_cpu(READ_ONCE(rc->time));
-		info->w[3] = le64_to_cpu(READ_ONCE(rc->gro));
-	}
-	return bufs;
-}
-
-static __always_inline void cref_rx_meta(const void *ring,
-					 const struct ceth_rx_info *info,
-					 struct ceth_rx_meta *meta)
-{
-	u64 word = info->w[0], hash, time = 0, gro = 0;
-	const struct refnic_rx_cmpl *c;
-
-	if (likely((u8)(word >> 32) == 1)) {
-		c = cref_rx_cmpl(ring, word);
-		hash = le64_to_cpu(READ_ONCE(c->hash));
-		if (unlikely(word & REFNIC_RXC_TIME))
-			time = le64_to_cpu(READ_ONCE(c->time));
-		if (unlikely(word & REFNIC_RXC_GRO))
-			gro = le64_to_cpu(READ_ONCE(c->gro));
-	} else {
-		hash = info->w[1];
-		time = info->w[2];
-		gro = info->w[3];
-	}
-	meta->flags = 0;
-	if (word & REFNIC_RXC_CSUM_OK)
-		meta->flags |= CETH_RX_CSUM_OK;
-	meta->hash_type = FIELD_GET(REFNIC_RXC_HASH, word);
-	if (meta->hash_type) {
-		meta->flags |= CETH_RX_HASH;
-		meta->hash = hash;
-	}
-	if (unlikely(word & REFNIC_RXC_VLAN)) {
-		meta->flags |= CETH_RX_VLAN;
-		meta->vlan_tci = hash >> 32;
-	}
-	if (unlikely(word & REFNIC_RXC_TIME)) {
-		meta->flags |= CETH_RX_TIME;
-		meta->time = time;
-	}
-	if (unlikely(word & REFNIC_RXC_GRO)) {
-		meta->flags |= CETH_RX_GRO;
-		meta->gso_size = gro;
-		meta->gso_segs = gro >> 16;
-		meta->same_id = word & REFNIC_RXC_GRO_SAME_ID;
-	}
-}
-
-static __always_inline void cref_post_open(void *ring, struct ceth_cursor *cur)
-{
-	const struct cref_queue *q = ring;
-
-	cur->pos = q->desc;
-	cur->idx = q->tail;
-	cur->mask = q->mask;
-}
-
-static __always_inline void cref_post_close(void *ring, struct ceth_cursor *cur)
-{
-	struct cref_queue *q = ring;
-
-	q->tail = cur->idx;
+	cref_doorbell(ring);
 }
 
 static __always_inline bool cref_flush(void *ring)
@@ -176,128 +43,244 @@ static __always_inline bool cref_flush(void *ring)
 	if (q->rung == q->tail)
 		return false;
 	q->rung = q->tail;
-	return cref_kick(q, q->tail);
+	return cref_doorbell(q);
 }
 
-static __always_inline void cref_doorbell(void *ring)
+static __always_inline void cref_post_open(void *ring, struct ceth_cursor *cur)
 {
+	const struct cref_queue *q = ring;
+
+	cur->idx = q->tail & ~q->mask;
+	cur->pos = &q->desc[q->tail & q->mask];
+	cur->end = &q->desc[q->mask + 1];
+}
+
+static __always_inline void cref_post_close(void *ring, struct ceth_cursor *cur)
+{
+	struct refnic_desc *pos = cur->pos;
 	struct cref_queue *q = ring;
 
-	cref_kick(q, q->tail);
+	q->tail = cur->idx + (pos - q->desc);
+}
+
+static __always_inline struct refnic_desc *cref_post(const struct cref_queue *q,
+						     struct ceth_cursor *cur,
+						     dma_addr_t dma, u64 ctrl)
+{
+	struct refnic_desc *d = cur->pos;
+
+	if (unlikely(d == cur->end)) {
+		d = q->desc;
+		cur->idx += q->mask + 1;
+	}
+	cur->pos = d + 1;
+	d->addr = cpu_to_le64(dma);
+	d->ctrl = cpu_to_le64(ctrl);
+	return d;
 }
 
 static __always_inline void cref_rx_post(void *ring, struct ceth_cursor *cur,
 					 u32 id, dma_addr_t dma)
 {
-	struct refnic_rx_desc *d = cur->pos;
-
-	d += cur->idx++ & cur->mask;
-	d->addr = cpu_to_le64(dma);
-	d->id = cpu_to_le64(id);
+	cref_post(ring, cur, dma, id);
 }
 
-static __always_inline u64 cref_tx_offload(const struct ceth_tx_meta *meta)
+static __always_inline void cref_tx_todo(const struct cref_queue *q,
+					 const struct refnic_desc *d,
+					 const struct ceth_tx_meta *meta)
 {
-	u64 o;
+	struct refnic_todo *todo = &q->more[d - q->desc].todo;
 
-	if (!(meta->flags & CETH_TX_CSUM))
-		return 0;
-	o = REFNIC_TXO_CSUM | meta->csum_start |
-	    (u64)meta->csum_offset << __bf_shf(REFNIC_TXO_OFFSET);
-	if (!(meta->flags & CETH_TX_GSO))
-		return o;
-	o |= meta->flags & CETH_TX_USO ? REFNIC_TXO_USO : REFNIC_TXO_TSO;
-	if (meta->flags & CETH_TX_ECN)
-		o |= REFNIC_TXO_ECN;
-	return o | (u64)meta->hdr_len << __bf_shf(REFNIC_TXO_HDR_LEN) |
-	       (u64)meta->gso_size << __bf_shf(REFNIC_TXO_MSS);
-}
-
-static __always_inline u64 cref_tx_extra(const struct ceth_tx_meta *meta)
-{
-	u64 e = 0;
-
-	if (unlikely(meta->flags & CETH_TX_VLAN))
-		e = REFNIC_TXE_VLAN | meta->vlan_tci;
-	if (unlikely(meta->flags & CETH_TX_TIME))
-		e |= REFNIC_TXE_TIME;
-	if (unlikely(meta->flags & CETH_TX_LAUNCH))
-		e |= REFNIC_TXE_LAUNCH |
-		     meta->launch << __bf_shf(REFNIC_TXE_LAUNCH_TIME);
-	return e;
+	todo->csum_start = cpu_to_le16(meta->csum_start);
+	todo->csum_offset = cpu_to_le16(meta->csum_offset);
+	todo->hdr_len = cpu_to_le16(meta->hdr_len);
+	todo->mss = cpu_to_le16(meta->gso_size);
+	todo->extra = cpu_to_le64(meta->vlan_tci |
+				  meta->launch << __bf_shf(REFNIC_TODO_AT));
 }
 
 static __always_inline void cref_tx_post(void *ring, struct ceth_cursor *cur,
 					 const struct ceth_tx_seg *segs, u32 n,
 					 const struct ceth_tx_meta *meta)
 {
-	struct refnic_tx_desc *desc = cur->pos, *d;
+	const struct refnic_desc *d;
 	u64 ctrl;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		d = &desc[cur->idx++ & cur->mask];
-		ctrl = segs[i].len |
-		       (u64)segs[i].id << __bf_shf(REFNIC_TXD_ID);
+		ctrl = segs[i].id |
+		       (u64)segs[i].len << __bf_shf(REFNIC_D_LEN);
 		if (i == n - 1)
-			ctrl |= REFNIC_TXD_EOP;
-		if (!i && meta) {
-			ctrl |= REFNIC_TXD_OFFLOAD;
-			d->offload = cpu_to_le64(cref_tx_offload(meta));
-			d->extra = cpu_to_le64(cref_tx_extra(meta));
-		}
-		d->addr = cpu_to_le64(segs[i].dma);
-		d->ctrl = cpu_to_le64(ctrl);
+			ctrl |= REFNIC_D_EOP;
+		/* The core's bits are the device's. */
+		if (!i && meta)
+			ctrl |= meta->flags << __bf_shf(REFNIC_D_TODO);
+		d = cref_post(ring, cur, segs[i].dma, ctrl);
+		if (!i && meta)
+			cref_tx_todo(ring, d, meta);
+	}
+}
+
+static __always_inline void cref_open(void *ring, struct ceth_cursor *cur,
+				      u32 max)
+{
+	const struct cref_queue *q = ring;
+	u32 slot = q->next & q->mask;
+
+	cur->pos = &q->cmpl[slot];
+	cur->end = &q->cmpl[slot + min(max, q->mask + 1 - slot)];
+	/* In the first round, and every other one, what is new has it. */
+	cur->bits = q->next & (q->mask + 1) ? 0 : REFNIC_C_PHASE;
+}
+
+static __always_inline bool cref_close(void *ring, struct ceth_cursor *cur)
+{
+	const struct refnic_cmpl *pos = cur->pos;
+	struct cref_queue *q = ring;
+
+	q->next += pos - &q->cmpl[q->next & q->mask];
+	dma_rmb();
+	return cur->pos == cur->end;
+}
+
+/* Head of the next completion, without phase; false: there is none. */
+static __always_inline bool cref_next(const struct ceth_cursor *cur, u32 *head)
+{
+	const struct refnic_cmpl *c = cur->pos;
+
+	if (cur->pos == cur->end)
+		return false;
+	*head = le32_to_cpu(READ_ONCE(c->head)) ^ (u32)cur->bits;
+	return !(*head & REFNIC_C_PHASE);
+}
+
+static __always_inline void cref_skip(struct ceth_cursor *cur)
+{
+	cur->pos += sizeof(struct refnic_cmpl);
+}
+
+static __always_inline bool cref_rx_next(void *ring, struct ceth_cursor *cur,
+					 struct ceth_rx_cmpl *c)
+{
+	u32 head;
+
+	if (!cref_next(cur, &head))
+		return false;
+	c->id = (u16)head;
+	c->len = head >> 16;
+	c->word = (unsigned long)cur->pos;
+	cref_skip(cur);
+	return true;
+}
+
+/* The device writes there again when it has got the buffers back, which is not
+ * before the end of the poll. Only a frame of many buffers may live longer: it
+ * gets a copy.
+ */
+static __always_inline u32 cref_rx_begin(const void *ring,
+					 const struct ceth_rx_cmpl *c,
+					 const void *prefix,
+					 struct ceth_rx_info *info)
+{
+	const struct refnic_cmpl *rc = (void *)(unsigned long)c->word;
+	const struct cref_queue *q = ring;
+	u32 bufs = READ_ONCE(rc->bufs);
+
+	info->w[0] = c->word;
+	if (unlikely(bufs != 1)) {
+		info->w[0] = 0;
+		memcpy(&info->w[1], rc, sizeof(*rc));
+		info->w[3] = (__force u64)q->more[rc - q->cmpl].came;
+	}
+	return bufs;
+}
+
+static __always_inline void cref_rx_meta(const void *ring,
+					 const struct ceth_rx_info *info,
+					 struct ceth_rx_meta *meta)
+{
+	const struct refnic_cmpl *c = (void *)(unsigned long)info->w[0];
+	const struct cref_queue *q = ring;
+	const __le64 *came;
+	u8 flags;
+
+	if (likely(c)) {
+		came = &q->more[c - q->cmpl].came;
+	} else {
+		c = (void *)&info->w[1];
+		came = (void *)&info->w[3];
+	}
+	flags = READ_ONCE(c->flags);
+	meta->flags = 0;
+	if (flags & REFNIC_CF_CSUM_OK)
+		meta->flags |= CETH_RX_CSUM_OK;
+	meta->hash_type = READ_ONCE(c->hash_type);
+	if (meta->hash_type) {
+		meta->flags |= CETH_RX_HASH;
+		meta->hash = le32_to_cpu(READ_ONCE(c->hash));
+	}
+	if (unlikely(flags & REFNIC_CF_VLAN)) {
+		meta->flags |= CETH_RX_VLAN;
+		meta->vlan_tci = le16_to_cpu(READ_ONCE(c->tci));
+	}
+	if (unlikely(flags & REFNIC_CF_TIME)) {
+		meta->flags |= CETH_RX_TIME;
+		meta->time = le64_to_cpu(READ_ONCE(*came));
+	}
+	if (unlikely(flags & REFNIC_CF_GRO)) {
+		meta->flags |= CETH_RX_GRO;
+		meta->gso_size = le16_to_cpu(READ_ONCE(c->gro_size));
+		meta->gso_segs = READ_ONCE(c->gro_segs);
+		meta->same_id = flags & REFNIC_CF_SAME_ID;
 	}
 }
 
 static __always_inline bool cref_tx_next(void *ring, struct ceth_cursor *cur,
 					 u32 *id)
 {
-	const struct refnic_tx_cmpl *cmpl = cur->pos;
-	u64 word;
+	u32 head;
 
-	if (cur->idx == (u32)cur->bits)
+	if (!cref_next(cur, &head))
 		return false;
-	word = le64_to_cpu(READ_ONCE(cmpl[cur->idx & cur->mask].info));
-	*id = (u16)word;
-	return cref_new(word, cur->idx, cur->mask);
+	*id = (u16)head;
+	return true;
 }
 
 /* One completion for each packet, whatever its segments */
 static __always_inline void cref_tx_skip(struct ceth_cursor *cur, u32 n)
 {
-	cur->idx++;
+	cref_skip(cur);
 }
 
 static __always_inline u64 cref_tx_time(const void *ring,
 					const struct ceth_cursor *cur)
 {
-	const struct refnic_tx_cmpl *c = cur->pos;
+	const struct refnic_cmpl *c = cur->pos;
 
-	c += (cur->idx - 1) & cur->mask;
-	if (!(le64_to_cpu(READ_ONCE(c->info)) & REFNIC_TXC_TIME))
-		return 0;
+	c--;
 	dma_rmb();
-	return le64_to_cpu(READ_ONCE(c->time));
+	return READ_ONCE(c->flags) & REFNIC_CF_TIME ?
+	       le64_to_cpu(READ_ONCE(c->sent)) : 0;
+}
+
+static __always_inline bool cref_pending(struct cref_queue *q)
+{
+	struct ceth_cursor cur;
+	u32 head;
+
+	cref_open(q, &cur, 1);
+	return cref_next(&cur, &head);
 }
 
 /* A vector that was raised has disarmed itself. */
 static __always_inline bool cref_irq_arm(struct ceth_pair *pair)
 {
-	const struct cref_queue *tx = ceth_txq_priv(pair->txq_done);
 	struct cref_queue *rx = ceth_rxq_priv(pair->rxq);
-	const struct refnic_rx_cmpl *rc = rx->cmpl;
-	const struct refnic_tx_cmpl *tc = tx->cmpl;
-	u64 r, t;
 
 	cref_arm(rx);
 	/* The device completes, then looks whether the vector is armed. */
 	mb();
-	r = le64_to_cpu(READ_ONCE(rc[rx->next & rx->mask].info));
-	t = le64_to_cpu(READ_ONCE(tc[tx->next & tx->mask].info));
-	return cref_new(r, rx->next, rx->mask) ||
-	       cref_new(t, tx->next, tx->mask);
+	return cref_pending(rx) || cref_pending(ceth_txq_priv(pair->txq_done));
 }
 
 static const struct ceth_dp_ops cref_dp_ops = {
@@ -311,7 +294,7 @@ static const struct ceth_dp_ops cref_dp_ops = {
 	.rx_post		= cref_rx_post,
 	.rx_post_close		= cref_post_close,
 	.rx_flush		= cref_flush,
-	.rx_doorbell		= cref_doorbell,
+	.rx_doorbell		= cref_rx_doorbell,
 	.tx_extra		= true,
 	.tx_post_open		= cref_post_open,
 	.tx_post		= cref_tx_post,

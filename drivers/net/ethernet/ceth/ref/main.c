@@ -124,16 +124,13 @@ static void cref_ring_free(void *priv, void *ring)
 {
 	struct cref_queue *q = ring;
 
-	dma_free_coherent(&q->rdev->dev, q->len, q->desc, q->dma);
+	dma_free_coherent(&q->rdev->dev, REFNIC_RING_ENTRY * q->conf.size,
+			  q->desc, q->dma);
 }
 
 static int cref_ring_alloc(void *priv, void *ring,
 			   const struct ceth_ring_conf *conf)
 {
-	u32 desc = conf->tx ? sizeof(struct refnic_tx_desc) :
-			      sizeof(struct refnic_rx_desc);
-	u32 cmpl = conf->tx ? sizeof(struct refnic_tx_cmpl) :
-			      sizeof(struct refnic_rx_cmpl);
 	struct cref_queue *q = ring;
 	struct cref *v = priv;
 
@@ -141,12 +138,13 @@ static int cref_ring_alloc(void *priv, void *ring,
 	q->conf = *conf;
 	q->vector = conf->idx + 1;
 	q->mask = conf->size - 1;
-	q->len = conf->size * (desc + cmpl);
-	q->desc = dma_alloc_coherent(&v->rdev->dev, q->len, &q->dma,
+	q->desc = dma_alloc_coherent(&v->rdev->dev,
+				     REFNIC_RING_ENTRY * conf->size, &q->dma,
 				     GFP_KERNEL);
 	if (!q->desc)
 		return -ENOMEM;
-	q->cmpl = q->desc + conf->size * desc;
+	q->cmpl = (void *)(q->desc + conf->size);
+	q->more = (void *)(q->cmpl + conf->size);
 	return 0;
 }
 
@@ -154,7 +152,7 @@ static void cref_ring_init(void *priv, void *ring)
 {
 	struct cref_queue *q = ring;
 
-	memset(q->desc, 0, q->len);
+	memset(q->desc, 0, REFNIC_RING_ENTRY * q->conf.size);
 	q->tail = 0;
 	q->rung = 0;
 	q->next = 0;

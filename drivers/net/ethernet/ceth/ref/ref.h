@@ -20,8 +20,9 @@
 
 /* A ring of either direction. Indexes run free. */
 struct cref_queue {
-	void *desc;
-	void *cmpl;
+	struct refnic_desc *desc;
+	struct refnic_cmpl *cmpl;
+	union refnic_more *more;
 	u32 mask;		/* size - 1 */
 	u32 tail;		/* next descriptor to write */
 	u32 rung;		/* what the device has been told of */
@@ -29,8 +30,7 @@ struct cref_queue {
 	struct refnic_device *rdev;
 	u16 vector;
 	u16 qid;		/* that the device has given to the queue */
-	dma_addr_t dma;		/* of desc; completions follow */
-	u32 len;		/* bytes of both */
+	dma_addr_t dma;		/* of desc, which the others follow */
 	struct ceth_ring_conf conf;
 	u32 next ____cacheline_aligned_in_smp;	/* next completion */
 };

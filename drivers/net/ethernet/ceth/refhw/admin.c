@@ -90,20 +90,20 @@ static bool refhw_queue_args(const struct refhw *hw,
 
 	return index < pairs && le16_to_cpu(c->vector) <= pairs &&
 	       c->size >= REFHW_RING_MIN && c->size <= REFHW_RING_MAX &&
-	       (tx || (len >= 256 && len <= U16_MAX));
+	       (tx || (len >= 256 && len <= REFNIC_BUF_MAX));
 }
 
 static bool refhw_queue_memory(struct refhw_queue *q,
 			       const struct refnic_cmd_queue *c)
 {
-	u32 desc = q->tx ? sizeof(struct refnic_tx_desc) :
-			   sizeof(struct refnic_rx_desc);
-	u32 cmpl = q->tx ? sizeof(struct refnic_tx_cmpl) :
-			   sizeof(struct refnic_rx_cmpl);
+	u32 n = q->mask + 1;
 
-	q->ring = refhw_dma(q->hw, le64_to_cpu(c->ring), desc << q->order);
-	q->cmpl = refhw_dma(q->hw, le64_to_cpu(c->cmpl), cmpl << q->order);
-	return q->ring && q->cmpl;
+	q->ring = refhw_dma(q->hw, le64_to_cpu(c->ring), REFNIC_RING_ENTRY * n);
+	if (!q->ring)
+		return false;
+	q->cmpl = (void *)(q->ring + n);
+	q->more = (void *)(q->cmpl + n);
+	return true;
 }
 
 static enum refnic_code refhw_queue_create(struct refhw *hw,

@@ -45,7 +45,7 @@ struct refhw_slot {
 	u8 key[REFHW_GRO_HDR];
 	u32 hdr;
 	u64 due;
-	u64 info;
+	u32 info;
 	u32 hash;
 	u32 seq;
 	u16 id;
@@ -157,9 +157,9 @@ static void refhw_gro_finish(struct refhw_slot *slot)
 	sum = csum_partial(th, f->hdr_len - f->l4, sum);
 	/* The header's length is even. */
 	th->check = csum_fold(csum_add(sum, slot->sum)) ?: CSUM_MANGLED_0;
-	slot->info |= REFNIC_RXC_GRO;
+	slot->info |= REFNIC_CF_GRO;
 	if (slot->same_id)
-		slot->info |= REFNIC_RXC_GRO_SAME_ID;
+		slot->info |= REFNIC_CF_SAME_ID;
 }
 
 static void refhw_gro_close(struct refhw_queue *q, struct refhw_slot *slot)
@@ -203,7 +203,7 @@ static void refhw_gro_arm(struct refhw_gro *gro, const struct refhw_slot *slot)
 
 /* A first segment. False: it does not wait for others. */
 static bool refhw_gro_hold(struct refhw_queue *q, const struct refhw_seg *s,
-			   u64 info, u32 hash)
+			   u32 info, u32 hash)
 {
 	u32 usecs = READ_ONCE(q->hw->port->gro_usecs);
 	const struct refhw_frame *f = s->f;
@@ -289,14 +289,14 @@ static bool refhw_gro_add(struct refhw_queue *q, struct refhw_slot *slot,
 }
 
 static noinline bool refhw_gro_try(struct refhw_queue *q,
-				   const struct refhw_frame *f, u64 info,
+				   const struct refhw_frame *f, u32 info,
 				   u32 hash)
 {
 	struct refhw_seg s __uninitialized;
 	struct refhw_slot *slot, *next;
 	bool good;
 
-	good = f->l4 && info & REFNIC_RXC_CSUM_OK && refhw_seg_read(&s, f);
+	good = f->l4 && info & REFNIC_CF_CSUM_OK && refhw_seg_read(&s, f);
 	list_for_each_entry_safe(slot, next, &q->gro.held, list) {
 		if (!refhw_gro_same_flow(slot, f))
 			continue;
@@ -318,7 +318,7 @@ static noinline bool refhw_gro_try(struct refhw_queue *q,
  * continues or belongs to is held then.
  */
 bool refhw_gro_take(struct refhw_queue *q, const struct refhw_frame *f,
-		    u64 info, u32 hash)
+		    u32 info, u32 hash)
 {
 	u32 off = READ_ONCE(q->hw->offloads);
 

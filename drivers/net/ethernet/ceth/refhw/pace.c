@@ -80,8 +80,9 @@ bool refhw_pace_launch(struct refhw_queue *q, bool *good)
 		smp_store_mb(q->again, false);
 		now = refhw_time_at(q->hw, q->at);
 		/* The descriptor has the lower bits; the nearest is meant. */
-		ahead = sign_extend64(FIELD_GET(REFNIC_TXE_LAUNCH_TIME,
-						q->extra) - now,
+		ahead = sign_extend64(FIELD_GET(REFNIC_TODO_AT,
+						le64_to_cpu(q->todo.extra)) -
+				      now,
 				      REFNIC_LAUNCH_BITS - 1);
 		*good = ahead <= REFHW_LAUNCH_AHEAD;
 		if (!*good)

@@ -74,6 +74,8 @@
 #define REFHW_QIDS		1024
 /* Longest input of the hash: two IPv6 addresses, two ports */
 #define REFHW_HASH_INPUT	36
+/* What is known of a received frame: &refnic_cmpl.flags, and what its hash is of */
+#define REFHW_INFO_HASH		GENMASK(13, 8)
 /* How long a receive queue without buffers may hold up the sender */
 #define REFHW_PAUSE		HZ
 
@@ -213,6 +215,7 @@ struct refhw_shaper {
  * @vec: interrupt
  * @ring: descriptors
  * @cmpl: completions
+ * @more: what goes with them
  * @order: size as a power of two
  * @mask: size - 1
  * @buf_len: bytes of a receive buffer
@@ -227,7 +230,8 @@ struct refhw_shaper {
  * @told: receive: the driver has been told of that
  * @nowait: receive: frames do not wait for buffers
  * @gro: receive: segments held back; under @lock
- * @extra: transmit: word 3 of the packet's first descriptor
+ * @what: transmit: what to do for the packet, REFNIC_TODO_*
+ * @todo: transmit: parameters of that
  * @shaper: transmit: its own limit
  * @node: transmit: the node whose limit it shares; 0: none
  * @again: transmit: what it waits for has changed
@@ -247,8 +251,9 @@ struct refhw_queue {
 	bool alive;
 	bool idle;
 	struct refhw_vec *vec;
-	void *ring;
-	void *cmpl;
+	struct refnic_desc *ring;
+	struct refnic_cmpl *cmpl;
+	union refnic_more *more;
 	u8 order;
 	u32 mask;
 	u32 buf_len;
@@ -263,7 +268,8 @@ struct refhw_queue {
 	bool told;
 	bool nowait;
 	struct refhw_gro gro;
-	u64 extra;
+	u8 what;
+	struct refnic_todo todo;
 	struct refhw_shaper shaper;
 	u16 node;
 	bool again;
@@ -738,15 +744,17 @@ void refhw_frame_slice(struct refhw_frame *to, const struct refhw_frame *f,
 /* steer.c: filters and steering */
 bool refhw_filtered(struct refhw *hw, const struct refhw_frame *f);
 bool refhw_owns(struct refhw *hw, const struct refhw_frame *f);
-u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u64 *info,
+u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u32 *info,
 		u32 *hash);
 void refhw_rss_prepare(struct refhw_rss *rss);
 
 /* rx.c */
 void refhw_rx(struct refhw *hw, struct refhw_frame *f, struct refhw_batch *b);
 void refhw_rx_deliver(struct refhw_queue *q, const struct refhw_frame *f,
-		      u64 info, u32 hash);
+		      u32 info, u32 hash);
 void refhw_rx_doorbell(struct refhw_queue *q);
+void refhw_complete(struct refhw_queue *q, u32 head);
+void refhw_complete_twice(struct refhw_queue *q, u32 head);
 
 /* gro.c: coalescing */
 int refhw_gro_start(void);
@@ -755,7 +763,7 @@ void refhw_gro_init(struct refhw_queue *q);
 void refhw_gro_exit(struct refhw_queue *q);
 void refhw_gro_flush(struct refhw_queue *q);
 bool refhw_gro_take(struct refhw_queue *q, const struct refhw_frame *f,
-		    u64 info, u32 hash);
+		    u32 info, u32 hash);
 
 /* tx.c */
 void refhw_tx_start_new(struct refhw *hw);

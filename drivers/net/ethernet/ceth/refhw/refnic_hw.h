@@ -171,7 +171,6 @@ enum refnic_code {
 
 struct refnic_cmd_queue {
 	__le64 ring;
-	__le64 cmpl;
 	__le16 index;
 	__le16 vector;
 	u8 size;			/* a power of two */
@@ -353,72 +352,81 @@ struct refnic_stats {
 	__le64 tx_far;			/* too far ahead: not sent */
 };
 
-/* Receive */
-struct refnic_rx_desc {
-	__le64 addr;
-	__le64 id;			/* 16 bits; the rest is 0 */
-};
-
-struct refnic_rx_cmpl {
-	__le64 info;
-	__le64 hash;
-	__le64 time;
-	__le64 gro;			/* with REFNIC_RXC_GRO */
-};
-
-#define REFNIC_RXC_ID		GENMASK_ULL(15, 0)
-#define REFNIC_RXC_LEN		GENMASK_ULL(31, 16)
-#define REFNIC_RXC_BUFS		GENMASK_ULL(39, 32)	/* 0: not the first */
-#define REFNIC_RXC_CSUM_OK	BIT_ULL(40)
-#define REFNIC_RXC_VLAN		BIT_ULL(43)
-#define REFNIC_RXC_TIME		BIT_ULL(44)
-#define REFNIC_RXC_GRO		BIT_ULL(45)
-#define REFNIC_RXC_GRO_SAME_ID	BIT_ULL(46)
-#define REFNIC_RXC_HASH		GENMASK_ULL(52, 47)	/* a bit of REFNIC_HASH_ */
-#define REFNIC_RXC_PHASE	BIT_ULL(63)
-
-#define REFNIC_RXC_TCI		GENMASK_ULL(47, 32)	/* of word 1 */
-
-#define REFNIC_RXG_SIZE		GENMASK_ULL(15, 0)	/* of word 3 */
-#define REFNIC_RXG_SEGS		GENMASK_ULL(31, 16)
-
-/* Transmit */
-struct refnic_tx_desc {
+/* Memory of a ring: for each entry a descriptor, then for each a completion, then
+ * for each what both have no room for.
+ */
+struct refnic_desc {
 	__le64 addr;
 	__le64 ctrl;
-	__le64 offload;			/* with REFNIC_TXD_OFFLOAD */
-	__le64 extra;			/* with REFNIC_TXD_OFFLOAD */
 };
 
-#define REFNIC_TXD_LEN		GENMASK_ULL(19, 0)
-#define REFNIC_TXD_ID		GENMASK_ULL(39, 24)
-#define REFNIC_TXD_EOP		BIT_ULL(40)
-#define REFNIC_TXD_OFFLOAD	BIT_ULL(41)
+#define REFNIC_D_ID		GENMASK_ULL(15, 0)
+/* Transmit only */
+#define REFNIC_D_EOP		BIT_ULL(16)
+#define REFNIC_D_TODO		GENMASK_ULL(31, 24)
+#define REFNIC_D_LEN		GENMASK_ULL(51, 32)
 
-#define REFNIC_TXO_START	GENMASK_ULL(15, 0)
-#define REFNIC_TXO_OFFSET	GENMASK_ULL(23, 16)
-#define REFNIC_TXO_HDR_LEN	GENMASK_ULL(32, 24)
-#define REFNIC_TXO_MSS		GENMASK_ULL(48, 33)
-#define REFNIC_TXO_CSUM		BIT_ULL(56)
-#define REFNIC_TXO_TSO		BIT_ULL(57)
-#define REFNIC_TXO_USO		BIT_ULL(58)
-#define REFNIC_TXO_ECN		BIT_ULL(59)
+/* &REFNIC_D_TODO; with any of it there is a &struct refnic_todo */
+#define REFNIC_TODO_CSUM	BIT(0)
+#define REFNIC_TODO_TSO4	BIT(1)
+#define REFNIC_TODO_TSO6	BIT(2)
+#define REFNIC_TODO_USO		BIT(3)
+#define REFNIC_TODO_ECN		BIT(4)
+#define REFNIC_TODO_VLAN	BIT(5)
+#define REFNIC_TODO_TIME	BIT(6)
+#define REFNIC_TODO_LAUNCH	BIT(7)
 
-#define REFNIC_TXE_TCI		GENMASK_ULL(15, 0)
-#define REFNIC_TXE_VLAN		BIT_ULL(16)
-#define REFNIC_TXE_TIME		BIT_ULL(17)
-#define REFNIC_TXE_LAUNCH	BIT_ULL(18)
-#define REFNIC_TXE_LAUNCH_TIME	GENMASK_ULL(63, 20)	/* its lower bits */
-#define REFNIC_LAUNCH_BITS	44
-
-struct refnic_tx_cmpl {
-	__le64 info;
-	__le64 time;
+struct refnic_todo {
+	__le16 csum_start;
+	__le16 csum_offset;
+	__le16 hdr_len;
+	__le16 mss;
+	__le64 extra;
 };
 
-#define REFNIC_TXC_ID		GENMASK_ULL(15, 0)
-#define REFNIC_TXC_ERROR	BIT_ULL(16)
-#define REFNIC_TXC_TIME		BIT_ULL(17)
-#define REFNIC_TXC_PHASE	BIT_ULL(63)
+#define REFNIC_TODO_TCI		GENMASK_ULL(15, 0)	/* of extra */
+#define REFNIC_TODO_AT		GENMASK_ULL(63, 16)	/* its lower bits */
+#define REFNIC_LAUNCH_BITS	48
+
+struct refnic_cmpl {
+	__le32 head;
+	u8 bufs;			/* of the frame; 0: not its first */
+	u8 flags;
+	__le16 tci;
+	union {
+		struct {
+			__le32 hash;
+			__le16 gro_size;
+			u8 gro_segs;
+			u8 hash_type;	/* a bit of REFNIC_HASH_; 0: none */
+		};
+		__le64 sent;		/* transmit: when */
+	};
+};
+
+#define REFNIC_C_ID		GENMASK(15, 0)
+#define REFNIC_C_LEN		GENMASK(30, 16)
+#define REFNIC_C_PHASE		BIT(31)
+/* Most that a receive buffer can have */
+#define REFNIC_BUF_MAX		16384
+
+/* &refnic_cmpl.flags */
+#define REFNIC_CF_CSUM_OK	BIT(0)
+#define REFNIC_CF_VLAN		BIT(3)
+#define REFNIC_CF_TIME		BIT(4)
+#define REFNIC_CF_GRO		BIT(5)
+#define REFNIC_CF_SAME_ID	BIT(6)
+#define REFNIC_CF_ERROR		BIT(7)	/* transmit */
+
+union refnic_more {
+	struct refnic_todo todo;	/* transmit; of the descriptor */
+	__le64 came;			/* receive; of the completion */
+};
+
+/* Bytes of a ring's memory for each entry */
+#define REFNIC_RING_ENTRY	(sizeof(struct refnic_desc) + \
+				 sizeof(struct refnic_cmpl) + \
+				 sizeof(union refnic_more))
+static_assert(REFNIC_RING_ENTRY == 48);
 
 #endif /* _REFNIC_HW_H */

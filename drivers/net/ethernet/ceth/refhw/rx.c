@@ -72,86 +72,111 @@ static bool refhw_rx_wait(struct refhw_queue *q, u32 n)
 }
 
 /* A completion as it should be, made worse. False: none at all. */
-static bool refhw_rx_wrong(struct refhw_queue *q, u64 *word, bool first)
+static bool refhw_rx_wrong(struct refhw_queue *q, struct refnic_cmpl *c,
+			   u32 *head)
 {
 	struct refhw_port *port = q->hw->port;
 
 	if (refhw_fault(port, REFHW_FAULT_RX_LOST))
 		return false;
 	if (refhw_fault(port, REFHW_FAULT_RX_ID))
-		*word |= REFNIC_RXC_ID;
+		*head |= REFNIC_C_ID;
 	if (refhw_fault(port, REFHW_FAULT_RX_LEN))
-		*word |= REFNIC_RXC_LEN;
+		*head |= REFNIC_C_LEN;
 	else if (refhw_fault(port, REFHW_FAULT_RX_EMPTY))
-		*word &= ~REFNIC_RXC_LEN;
-	if (first && refhw_fault(port, REFHW_FAULT_RX_CHAIN))
-		*word |= REFNIC_RXC_BUFS;
+		*head &= ~REFNIC_C_LEN;
+	if (c->bufs && refhw_fault(port, REFHW_FAULT_RX_CHAIN))
+		c->bufs = U8_MAX;
 	return true;
 }
 
-/* The first word of a completion is the last to be written: its phase says
- * that all is there, also the frame itself.
- */
-static void refhw_rx_write(struct refhw_queue *q, u64 word)
+static struct refnic_cmpl *refhw_cmpl(const struct refhw_queue *q)
 {
-	struct refnic_rx_cmpl *ring = q->cmpl;
+	return &q->cmpl[q->done & q->mask];
+}
 
+/**
+ * refhw_complete() - write a completion, which is there but for its head
+ * @q: the queue
+ * @head: of it, without phase
+ *
+ * The head is the last to be written: its phase says that all is there, also
+ * the frame itself, and that the driver may reuse what was read.
+ */
+void refhw_complete(struct refhw_queue *q, u32 head)
+{
 	if (!((q->done >> q->order) & 1))
-		word |= REFNIC_RXC_PHASE;
-	smp_wmb(); /* as said */
-	WRITE_ONCE(ring[q->done & q->mask].info, cpu_to_le64(word));
+		head |= REFNIC_C_PHASE;
+	smp_store_release(&refhw_cmpl(q)->head, cpu_to_le32(head));
 	q->done++;
 }
 
-static u64 refhw_rx_gro(struct refhw_queue *q, const struct refhw_frame *f)
+/* The same completion again */
+void refhw_complete_twice(struct refhw_queue *q, u32 head)
 {
+	const struct refnic_cmpl *last = &q->cmpl[(q->done - 1) & q->mask];
+	struct refnic_cmpl *c = refhw_cmpl(q);
+
+	c->bufs = last->bufs;
+	c->flags = last->flags;
+	c->sent = last->sent;
+	refhw_complete(q, head);
+}
+
+/* What there is to say about a frame, with its first buffer */
+static void refhw_rx_describe(struct refhw_queue *q,
+			      const struct refhw_frame *f, u32 info, u32 hash)
+{
+	union refnic_more *more = &q->more[q->done & q->mask];
+	struct refnic_cmpl *c = refhw_cmpl(q);
 	u32 segs = f->segs;
 
-	if (refhw_fault(q->hw->port, REFHW_FAULT_RX_GRO))
-		segs++;
-	return f->mss | FIELD_PREP(REFNIC_RXG_SEGS, segs);
+	c->tci = cpu_to_le16(f->tci);
+	c->hash = cpu_to_le32(hash);
+	c->hash_type = FIELD_GET(REFHW_INFO_HASH, info);
+	if (info & REFNIC_CF_TIME)
+		more->came = cpu_to_le64(refhw_time_at(q->hw, f->at));
+	if (info & REFNIC_CF_GRO) {
+		if (refhw_fault(q->hw->port, REFHW_FAULT_RX_GRO))
+			segs++;
+		c->gro_size = cpu_to_le16(f->mss);
+		c->gro_segs = segs;
+	}
 }
 
 /* Completions of a frame in the buffers @ids */
 static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f,
-			      const u16 *ids, u32 n, u32 first, u64 info,
+			      const u16 *ids, u32 n, u32 first, u32 info,
 			      u32 hash)
 {
-	struct refnic_rx_cmpl *ring = q->cmpl, *c;
-	u32 i, left = f->len, len;
-	u64 word;
+	u32 i, left = f->len, len, head;
+	struct refnic_cmpl *c;
 
 	for (i = 0; i < n; i++) {
 		len = i ? min(left, q->buf_len) : first;
 		left -= len;
-		word = FIELD_PREP(REFNIC_RXC_ID, ids[i]) |
-		       FIELD_PREP(REFNIC_RXC_LEN, len);
-		c = &ring[q->done & q->mask];
-		if (!i) {
-			word |= info | FIELD_PREP(REFNIC_RXC_BUFS, n);
-			c->hash = cpu_to_le64(hash |
-				FIELD_PREP(REFNIC_RXC_TCI, f->tci));
-			if (info & REFNIC_RXC_TIME)
-				c->time = cpu_to_le64(refhw_time_at(q->hw,
-								    f->at));
-			if (info & REFNIC_RXC_GRO)
-				c->gro = cpu_to_le64(refhw_rx_gro(q, f));
-		}
+		head = FIELD_PREP(REFNIC_C_ID, ids[i]) |
+		       FIELD_PREP(REFNIC_C_LEN, len);
+		c = refhw_cmpl(q);
+		c->bufs = i ? 0 : n;
+		c->flags = i ? 0 : info;
+		if (!i)
+			refhw_rx_describe(q, f, info, hash);
 		if (unlikely(READ_ONCE(q->hw->port->faults.on)) &&
-		    !refhw_rx_wrong(q, &word, !i))
+		    !refhw_rx_wrong(q, c, &head))
 			continue;
-		refhw_rx_write(q, word);
+		refhw_complete(q, head);
 		if (refhw_fault(q->hw->port, REFHW_FAULT_RX_DUP))
-			refhw_rx_write(q, word);
+			refhw_complete_twice(q, head);
 	}
 }
 
 /* Return: REFHW_RX_FRAMES, or why not. */
 static enum refhw_stat refhw_rx_put(struct refhw_queue *q,
-				    const struct refhw_frame *f, u64 info,
+				    const struct refhw_frame *f, u32 info,
 				    u32 hash)
 {
-	const struct refnic_rx_desc *ring = q->ring, *d;
+	const struct refnic_desc *d;
 	u32 i, off, len, n = 1, avail, first = 0;
 	struct refhw *hw = q->hw;
 	u16 ids[REFHW_RX_BUFS] __uninitialized;
@@ -180,8 +205,9 @@ static enum refhw_stat refhw_rx_put(struct refhw_queue *q,
 
 		len = i ? min(f->len - off, q->buf_len) : first;
 
-		d = &ring[(q->head + i) & q->mask];
-		ids[i] = le64_to_cpu(READ_ONCE(d->id));
+		d = &q->ring[(q->head + i) & q->mask];
+		ids[i] = FIELD_GET(REFNIC_D_ID,
+				   le64_to_cpu(READ_ONCE(d->ctrl)));
 		to = refhw_dma(hw, le64_to_cpu(READ_ONCE(d->addr)), len);
 		if (unlikely(!to))
 			return REFHW_RX_ERROR;
@@ -202,7 +228,7 @@ static enum refhw_stat refhw_rx_put(struct refhw_queue *q,
  * @hash: of the completion, too
  */
 void refhw_rx_deliver(struct refhw_queue *q, const struct refhw_frame *f,
-		      u64 info, u32 hash)
+		      u32 info, u32 hash)
 {
 	enum refhw_stat what = refhw_rx_put(q, f, info, hash);
 
@@ -228,7 +254,7 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f, struct refhw_batch *b)
 {
 	u32 hash = 0, index = 0;
 	struct refhw_queue *q = NULL;
-	u64 info = 0;
+	u32 info = 0;
 	int sum;
 
 	/* Pairs with the release of refhw_control(). */
@@ -256,17 +282,17 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f, struct refhw_batch *b)
 	if (READ_ONCE(hw->offloads) & REFNIC_OFF_RX_CSUM) {
 		sum = refhw_frame_verify(f);
 		if (sum > 0)
-			info |= REFNIC_RXC_CSUM_OK;
+			info |= REFNIC_CF_CSUM_OK;
 		else if (sum < 0)
 			refhw_count(hw, REFHW_RX_CSUM_BAD, 1);
 	}
 
 	if (f->vlan && (READ_ONCE(hw->offloads) & REFNIC_OFF_VLAN_STRIP)) {
 		refhw_frame_untag(f);
-		info |= REFNIC_RXC_VLAN;
+		info |= REFNIC_CF_VLAN;
 	}
 	if (READ_ONCE(hw->offloads) & REFNIC_OFF_RX_TIME)
-		info |= REFNIC_RXC_TIME;
+		info |= REFNIC_CF_TIME;
 
 	if (index < ARRAY_SIZE(hw->rxqs))
 		q = srcu_dereference(hw->rxqs[index], &refhw_srcu);

@@ -201,7 +201,7 @@ static bool refhw_hash_input(const struct refhw_rss *rss, u8 *in, u32 len,
 
 /* Hash of a frame; what there is of it goes to @info, for the completion. */
 static u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
-		      u64 *info)
+		      u32 *info)
 {
 	u32 type = f->v6 ? REFNIC_HASH_IPV6 : REFNIC_HASH_IPV4, l4 = 0, len;
 	u32 ports = REFNIC_HASH_SPORT | REFNIC_HASH_DPORT, without;
@@ -240,7 +240,7 @@ static u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
 	}
 	if (!(~without & ports))
 		type = f->v6 ? REFNIC_HASH_IPV6 : REFNIC_HASH_IPV4;
-	*info |= FIELD_PREP(REFNIC_RXC_HASH, type);
+	*info |= FIELD_PREP(REFHW_INFO_HASH, type);
 	return refhw_toeplitz(rss, addr, 0, 2 * len) ^
 	       (l4 ? refhw_toeplitz(rss, port, 2 * len, 4) : 0);
 }
@@ -255,7 +255,7 @@ static u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
  * Return: steering index, which need not be that of a queue; or
  * REFNIC_RULE_DROP.
  */
-u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u64 *info,
+u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u32 *info,
 		u32 *hash)
 {
 	const struct refnic_cmd_rule *rule = NULL;
@@ -269,7 +269,7 @@ u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u64 *info,
 	rss = srcu_dereference(hw->rss[ctx], &refhw_srcu);
 	if (rss) {
 		*hash = refhw_hash(rss, f, info);
-		index = *info & REFNIC_RXC_HASH ?
+		index = *info & REFHW_INFO_HASH ?
 			rss->indir[*hash % REFHW_INDIR_LEN] : rss->other;
 		if (!(READ_ONCE(hw->offloads) & REFNIC_OFF_RX_HASH))
 			*info = 0;

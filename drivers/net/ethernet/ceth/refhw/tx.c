@@ -77,8 +77,10 @@ static void refhw_tso_headers(struct refhw_frame *s, const struct refhw_tso *t,
 
 static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 {
-	if (q->extra & REFNIC_TXE_VLAN &&
-	    !refhw_frame_tag(f, FIELD_GET(REFNIC_TXE_TCI, q->extra))) {
+	u64 extra = le64_to_cpu(q->todo.extra);
+
+	if (q->what & REFNIC_TODO_VLAN &&
+	    !refhw_frame_tag(f, FIELD_GET(REFNIC_TODO_TCI, extra))) {
 		refhw_count(q->hw, REFHW_TX_ERROR, 1);
 		return;
 	}
@@ -123,13 +125,14 @@ static void refhw_tx_pull(struct refhw_frame *f, u32 hdr_len)
 	f->n = at;
 }
 
-static bool refhw_tx_tso(struct refhw_queue *q, u64 o)
+static bool refhw_tx_tso(struct refhw_queue *q)
 {
 	struct refhw_frame *f = &q->frame, *s = &q->seg;
+	bool tcp = !(q->what & REFNIC_TODO_USO);
 	struct refhw_tso t = {
-		.hdr_len	= FIELD_GET(REFNIC_TXO_HDR_LEN, o),
-		.mss		= FIELD_GET(REFNIC_TXO_MSS, o),
-		.ecn		= o & REFNIC_TXO_ECN,
+		.hdr_len	= le16_to_cpu(q->todo.hdr_len),
+		.mss		= le16_to_cpu(q->todo.mss),
+		.ecn		= q->what & REFNIC_TODO_ECN,
 	};
 	u32 i, off, payload;
 
@@ -140,12 +143,12 @@ static bool refhw_tx_tso(struct refhw_queue *q, u64 o)
 	/* Lengths of the whole mean nothing: 64 KiB do not fit the field. What
 	 * carries the segments, the driver says.
 	 */
-	f->l4 = FIELD_GET(REFNIC_TXO_START, o);
+	f->l4 = le16_to_cpu(q->todo.csum_start);
 	if (!f->l3 || f->l4 < f->l3 ||
-	    f->l4 + (o & REFNIC_TXO_TSO ? sizeof(struct tcphdr) :
-					  sizeof(struct udphdr)) > t.hdr_len)
+	    f->l4 + (tcp ? sizeof(struct tcphdr) :
+			   sizeof(struct udphdr)) > t.hdr_len)
 		return false;
-	f->proto = o & REFNIC_TXO_TSO ? IPPROTO_TCP : IPPROTO_UDP;
+	f->proto = tcp ? IPPROTO_TCP : IPPROTO_UDP;
 
 	/* From here on the header is the header alone. */
 	if (f->hdr_len > t.hdr_len) {
@@ -171,65 +174,52 @@ static bool refhw_tx_tso(struct refhw_queue *q, u64 o)
 }
 
 /* One packet, whose pieces are in the queue's frame. */
-static bool refhw_tx_packet(struct refhw_queue *q, u64 o)
+static bool refhw_tx_packet(struct refhw_queue *q)
 {
+	u16 start = le16_to_cpu(q->todo.csum_start);
 	struct refhw_frame *f = &q->frame;
 	u64 feat = q->hw->feat;
 
 	f->csum_done = false;
-	if (o & (REFNIC_TXO_TSO | REFNIC_TXO_USO)) {
-		if (!(feat & (o & REFNIC_TXO_TSO ? REFNIC_F_TSO :
-						  REFNIC_F_USO)))
-			return false;
-		return refhw_tx_tso(q, o);
-	}
+	if (q->what & REFNIC_TODO_USO)
+		return (feat & REFNIC_F_USO) && refhw_tx_tso(q);
+	if (q->what & (REFNIC_TODO_TSO4 | REFNIC_TODO_TSO6))
+		return (feat & REFNIC_F_TSO) && refhw_tx_tso(q);
 	refhw_tx_pull(f, REFNIC_HDR_MAX);
-	if (o & REFNIC_TXO_CSUM) {
+	if (q->what & REFNIC_TODO_CSUM) {
 		if (!(feat & REFNIC_F_TX_CSUM) ||
-		    !refhw_frame_csum(f, FIELD_GET(REFNIC_TXO_START, o),
-				      FIELD_GET(REFNIC_TXO_OFFSET, o)))
+		    !refhw_frame_csum(f, start,
+				      le16_to_cpu(q->todo.csum_offset)))
 			return false;
 		/* The outermost transport checksum, if it was that one */
 		refhw_frame_parse(f);
 		f->csum_done = f->l4 && f->l4_end == f->len &&
-			       f->l4 == FIELD_GET(REFNIC_TXO_START, o);
+			       f->l4 == start;
 	}
 	refhw_tx_frame(q, f);
 	return true;
 }
 
-static void refhw_tx_write(struct refhw_queue *q, u64 word)
-{
-	struct refnic_tx_cmpl *ring = q->cmpl;
-
-	if (!((q->done >> q->order) & 1))
-		word |= REFNIC_TXC_PHASE;
-	/* The driver may reuse what was read, once it sees this. */
-	smp_store_release(&ring[q->done & q->mask].info, cpu_to_le64(word));
-	q->done++;
-}
-
 static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
 {
-	struct refnic_tx_cmpl *ring = q->cmpl, *c = &ring[q->done & q->mask];
+	struct refnic_cmpl *c = &q->cmpl[q->done & q->mask];
 	struct refhw_port *port = q->hw->port;
-	u64 word = FIELD_PREP(REFNIC_TXC_ID, id);
+	u32 head = id;
 
-	if (!good) {
-		word |= REFNIC_TXC_ERROR;
+	c->flags = good ? 0 : REFNIC_CF_ERROR;
+	if (!good)
 		refhw_count(q->hw, REFHW_TX_ERROR, 1);
-	}
-	if (q->extra & REFNIC_TXE_TIME && q->hw->feat & REFNIC_F_CLOCK) {
-		c->time = cpu_to_le64(refhw_time_at(q->hw, q->at));
-		word |= REFNIC_TXC_TIME;
+	if (q->what & REFNIC_TODO_TIME && q->hw->feat & REFNIC_F_CLOCK) {
+		c->sent = cpu_to_le64(refhw_time_at(q->hw, q->at));
+		c->flags |= REFNIC_CF_TIME;
 	}
 	if (refhw_fault(port, REFHW_FAULT_TX_LOST))
 		return;
 	if (refhw_fault(port, REFHW_FAULT_TX_ID))
-		word |= REFNIC_TXC_ID;
-	refhw_tx_write(q, word);
+		head |= REFNIC_C_ID;
+	refhw_complete(q, head);
 	if (refhw_fault(port, REFHW_FAULT_TX_DUP))
-		refhw_tx_write(q, word);
+		refhw_complete_twice(q, head);
 	if (refhw_vec_counts(q->vec, true))
 		refhw_vec_event(q->vec, true, 1);
 	else
@@ -239,16 +229,14 @@ static void refhw_tx_complete(struct refhw_queue *q, u16 id, bool good)
 /* Fetch the descriptors of one packet. False: they make no sense, and it
  * cannot be told where the next packet begins.
  */
-static bool refhw_tx_fetch(struct refhw_queue *q, u32 tail, u64 *o, u16 *id)
+static bool refhw_tx_fetch(struct refhw_queue *q, u32 tail, u16 *id)
 {
-	const struct refnic_tx_desc *ring = q->ring, *d;
 	struct refhw_frame *f = &q->frame;
+	const struct refnic_desc *d;
 	u64 ctrl, addr;
+	u32 len, slot;
 	bool first;
-	u32 len;
 
-	*o = 0;
-	q->extra = 0;
 	f->n = 0;
 	f->len = 0;
 	f->hdr_len = 0;
@@ -256,17 +244,17 @@ static bool refhw_tx_fetch(struct refhw_queue *q, u32 tail, u64 *o, u16 *id)
 		if (q->head == tail || f->n == REFHW_TX_SEGS)
 			return false;
 		first = !f->n;
-		d = &ring[q->head++ & q->mask];
+		slot = q->head++ & q->mask;
+		d = &q->ring[slot];
 		addr = le64_to_cpu(READ_ONCE(d->addr));
 		ctrl = le64_to_cpu(READ_ONCE(d->ctrl));
-		len = FIELD_GET(REFNIC_TXD_LEN, ctrl);
+		len = FIELD_GET(REFNIC_D_LEN, ctrl);
 		if (first) {
-			q->at = max(q->at, q->came[(q->head - 1) & q->mask]);
-			*id = FIELD_GET(REFNIC_TXD_ID, ctrl);
-			if (ctrl & REFNIC_TXD_OFFLOAD) {
-				*o = le64_to_cpu(READ_ONCE(d->offload));
-				q->extra = le64_to_cpu(READ_ONCE(d->extra));
-			}
+			q->at = max(q->at, q->came[slot]);
+			*id = FIELD_GET(REFNIC_D_ID, ctrl);
+			q->what = FIELD_GET(REFNIC_D_TODO, ctrl);
+			if (q->what)
+				q->todo = q->more[slot].todo;
 		}
 		f->iov[f->n].len = len;
 		f->iov[f->n].p = refhw_dma(q->hw, addr, len);
@@ -274,14 +262,13 @@ static bool refhw_tx_fetch(struct refhw_queue *q, u32 tail, u64 *o, u16 *id)
 			return false;
 		f->n++;
 		f->len += len;
-	} while (!(ctrl & REFNIC_TXD_EOP));
+	} while (!(ctrl & REFNIC_D_EOP));
 	return f->len >= ETH_HLEN && f->len <= SZ_64K;
 }
 
 static void refhw_tx_run(struct refhw_queue *q, u32 tail)
 {
 	bool good;
-	u64 o;
 	u16 id;
 
 	while (q->head != tail && READ_ONCE(q->alive)) {
@@ -289,17 +276,17 @@ static void refhw_tx_run(struct refhw_queue *q, u32 tail)
 			q->stuck = true;
 			return;
 		}
-		if (!refhw_tx_fetch(q, tail, &o, &id)) {
+		if (!refhw_tx_fetch(q, tail, &id)) {
 			refhw_fail(q->hw, REFNIC_HEALTH_DESC, q->qid);
 			WRITE_ONCE(q->alive, false);
 			return;
 		}
 		good = true;
-		if (q->extra & REFNIC_TXE_LAUNCH &&
+		if (q->what & REFNIC_TODO_LAUNCH &&
 		    q->hw->feat & REFNIC_F_LAUNCH &&
 		    !refhw_pace_launch(q, &good))
 			return;
-		good = good && refhw_tx_packet(q, o);
+		good = good && refhw_tx_packet(q);
 		/* What was not sent is the driver's to find out. */
 		if (kthread_should_stop())
 			return;
