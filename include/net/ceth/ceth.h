@@ -20,8 +20,9 @@
  *
  * Life of a device
  *	probe:	ceth_create(), ceth_register()
- *	up:	dev_reset, dev_init, ring_init and ring_start for every queue, dev_run, then
- *		each set_* callback once with the configuration in force
+ *	up:	dev_reset, dev_init, ring_init and ring_start for every queue,
+ *		dev_run, then each set_* callback once with the configuration in
+ *		force
  *	one queue changes: ring_stop, ring_start on that queue while the others
  *		run (only with CETH_CAP_QUEUE_RESTART)
  *	down:	dev_reset, ring_stop for every queue
@@ -235,8 +236,8 @@ enum ceth_coal_cap {
  * @CETH_STAT_TX_ERROR: not sent: the device could make no sense of them
  * @CETH_STAT_TX_CARRIER: not sent: no link
  * @CETH_STAT_RX_SIZE: frames taken, by class of length: %CETH_STAT_SIZES
- *	kinds
- * @CETH_STAT_TX_SIZE: sent, by class of length: %CETH_STAT_SIZES kinds
+ *	counters, one after the other
+ * @CETH_STAT_TX_SIZE: frames sent, in the same way
  * @CETH_STAT_NUM: number of kinds
  */
 enum ceth_stat_kind {
@@ -261,8 +262,8 @@ enum ceth_stat_kind {
 	CETH_STAT_TX_ERROR,
 	CETH_STAT_TX_CARRIER,
 	CETH_STAT_RX_SIZE,
-	CETH_STAT_TX_SIZE		= CETH_STAT_RX_SIZE + CETH_STAT_SIZES,
-	CETH_STAT_NUM			= CETH_STAT_TX_SIZE + CETH_STAT_SIZES,
+	CETH_STAT_TX_SIZE,
+	CETH_STAT_NUM,
 };
 
 /**
@@ -285,7 +286,7 @@ struct ceth_dev_stats {
  * struct ceth_ring_limits - descriptors of a ring
  * @min: smallest, a power of two
  * @max: largest, a power of two
- * @def: at first
+ * @def: at first; 0: 1024, or as near to that as can be
  */
 struct ceth_ring_limits {
 	u16 min;
@@ -315,6 +316,8 @@ struct ceth_ring_limits {
  *	CETH_CAP_RSS_SYM
  * @rss_xfrm: bits of &enum ceth_rss_xfrm; with CETH_CAP_RSS_SYM
  * @max_rss_ctx: contexts of steering beside the first; with CETH_CAP_RSS_CTX
+ * @max_filters: addresses that the receive filter holds; with
+ *	CETH_CAP_RX_MODE
  * @max_rules: steering rules; with CETH_CAP_NTUPLE
  * @gro_max_segs: most segments that the device coalesces (CETH_RX_GRO); 0: it
  *	passes on what others have coalesced, at most
@@ -352,6 +355,7 @@ struct ceth_caps {
 	u32 hash_fields;
 	u8 rss_xfrm;
 	u16 max_rss_ctx;
+	u16 max_filters;
 	u16 max_rules;
 	u16 gro_max_segs;
 	u16 max_nodes;
@@ -374,7 +378,9 @@ struct ceth_caps {
  * @n_uc: secondary unicast addresses in @uc
  * @n_mc: multicast addresses in @mc
  * @uc: addresses, ETH_ALEN bytes each
- * @mc: addresses, ETH_ALEN bytes each
+ * @mc: addresses, ETH_ALEN bytes each; they come after those of @uc
+ *
+ * What &ceth_caps.max_filters has no room for is in @promisc or @allmulti.
  */
 struct ceth_rx_mode {
 	bool promisc;
@@ -534,8 +540,12 @@ struct ceth_link {
  * @buf_len: receive: bytes of a buffer that the device may write
  * @idx: index of the pair
  * @tx: a transmit ring
+ * @mem: memory, with &ceth_ops.ring_entry
+ * @dma: where the device finds it
  */
 struct ceth_ring_conf {
+	void *mem;
+	dma_addr_t dma;
 	u32 size;
 	u32 buf_len;
 	u16 idx;
@@ -582,6 +592,12 @@ struct ceth_ops {
 	int (*set_pairs)(void *priv, u16 n_pairs);
 
 	/**
+	 * @ring_entry: bytes of coherent memory that a ring takes for each
+	 *	entry: the core allocates them, and ring_alloc and ring_free are
+	 *	not needed. 0: ring_alloc does so.
+	 */
+	u32 ring_entry;
+	/**
 	 * @ring_alloc: allocate descriptor memory for @conf. @ring is the
 	 *	backend's part of the queue, all zero; it is what the other
 	 *	ring callbacks and the fast path get. The device must not be
@@ -594,9 +610,11 @@ struct ceth_ops {
 	void (*ring_free)(void *priv, void *ring);
 	/**
 	 * @ring_init: empty the ring of a stopped queue, so that buffers can
-	 *	be posted. Doorbells must do nothing until ring_start.
+	 *	be posted. With ring_entry its memory is all zero already.
+	 *	Doorbells must do nothing until ring_start.
 	 */
-	void (*ring_init)(void *priv, void *ring);
+	void (*ring_init)(void *priv, void *ring,
+			  const struct ceth_ring_conf *conf);
 	/**
 	 * @ring_start: give the ring to the device; a receive ring is full of
 	 *	buffers. A queue that was stopped can be started again.
@@ -621,7 +639,10 @@ struct ceth_ops {
 	int (*set_features)(void *priv, u32 on, u32 changed);
 	/** @set_mac: the address that the device takes frames for */
 	int (*set_mac)(void *priv, const u8 *mac);
-	/** @set_rx_mode: receive filter, whole */
+	/**
+	 * @set_rx_mode: receive filter, whole; no more addresses than
+	 *	&ceth_caps.max_filters
+	 */
 	int (*set_rx_mode)(void *priv, const struct ceth_rx_mode *mode);
 	/** @set_vlan: let frames of VLAN @vid through, or no longer */
 	int (*set_vlan)(void *priv, u16 vid, bool on);
@@ -673,7 +694,8 @@ struct ceth_ops {
 	void (*get_link)(void *priv, struct ceth_link *link);
 	/**
 	 * @get_stats: what each counter of &ceth_caps.stats has counted since
-	 *	dev_init, into @val, which is all zero; about once a second
+	 *	dev_init, into @val, which is all zero; %CETH_STAT_SIZES values
+	 *	for those by class of length. About once a second
 	 */
 	int (*get_stats)(void *priv, u64 *val);
 	/**

@@ -250,6 +250,8 @@ struct ceth_rxq {
 	struct xdp_rxq_info xdp_rxq;
 
 	/* slow */
+	/** @ring: the ring */
+	struct ceth_ring_conf ring;
 	/** @pair: the pair it belongs to */
 	struct ceth_pair *pair;
 	/** @dev: DMA device */
@@ -347,6 +349,8 @@ struct ceth_txq {
 	/* slow */
 	/** @pair: the pair it belongs to */
 	struct ceth_pair *pair ____cacheline_aligned_in_smp;
+	/** @ring: the ring */
+	struct ceth_ring_conf ring;
 	/** @priv: the backend's part, &ceth_datapath.txq_priv bytes */
 	u8 priv[] ____cacheline_aligned_in_smp;
 };

@@ -101,7 +101,8 @@ struct ceth_devlink {
 /**
  * struct ceth_dstats - what the device counts by itself
  * @syncp: of @sum
- * @sum: since the device was created, by its place in &ceth_caps.stats
+ * @n: counters: those of &ceth_caps.stats, each class of length for itself
+ * @sum: since the device was created
  * @last: latest answer of the device, which it counts from
  * @now: room for the next one
  * @at: time of @last
@@ -111,6 +112,7 @@ struct ceth_devlink {
  */
 struct ceth_dstats {
 	struct u64_stats_sync syncp;
+	u32 n;
 	u64 *sum;
 	u64 *last;
 	u64 *now;

@@ -13,6 +13,8 @@
 /* How often, and how many times, a queue is polled that the device calls empty */
 #define CETH_STARVE_MS		50
 #define CETH_STARVE_LOOKS	20
+/* Entries of a ring, for a backend that does not care */
+#define CETH_RING_DEF		1024
 /* Longest pause between two restarts that fail, seconds */
 #define CETH_RETRY_MAX_S	64U
 
@@ -147,6 +149,12 @@ static void ceth_starve_work(struct work_struct *work)
 	}
 }
 
+static void ceth_ring_default(struct ceth_ring_limits *ring)
+{
+	if (!ring->def)
+		ring->def = clamp_t(u16, CETH_RING_DEF, ring->min, ring->max);
+}
+
 /* What the device has no use for without something else it lacks is left out. */
 static void ceth_caps_resolve(struct ceth_caps *caps)
 {
@@ -179,6 +187,8 @@ static void ceth_caps_resolve(struct ceth_caps *caps)
 		caps->hash_fields = 0;
 		caps->rss_xfrm = 0;
 	}
+	ceth_ring_default(&caps->rx_ring);
+	ceth_ring_default(&caps->tx_ring);
 	if (!caps->min_mtu)
 		caps->min_mtu = ETH_MIN_MTU;
 	if (!caps->mtu)
@@ -188,9 +198,11 @@ static void ceth_caps_resolve(struct ceth_caps *caps)
 
 static bool ceth_ring_ok(const struct ceth_ring_limits *ring)
 {
-	return is_power_of_2(ring->min) && is_power_of_2(ring->max) &&
-	       is_power_of_2(ring->def) && ring->min <= ring->def &&
-	       ring->def <= ring->max;
+	if (!is_power_of_2(ring->min) || !is_power_of_2(ring->max) ||
+	    ring->min > ring->max)
+		return false;
+	return !ring->def || (is_power_of_2(ring->def) &&
+			      ring->min <= ring->def && ring->def <= ring->max);
 }
 
 static bool ceth_caps_ok(const struct ceth_caps *caps,
@@ -299,8 +311,8 @@ struct ceth_dev *ceth_make(struct device *dev, const struct ceth_caps *caps,
 		ceth_pair_init(cdev, &cdev->pairs[i], i);
 
 	cdev->cfg.n_pairs = min_t(u32, caps->max_pairs, num_online_cpus());
-	cdev->cfg.rx_size = caps->rx_ring.def;
-	cdev->cfg.tx_size = caps->tx_ring.def;
+	cdev->cfg.rx_size = cdev->caps.rx_ring.def;
+	cdev->cfg.tx_size = cdev->caps.tx_ring.def;
 	netdev->min_mtu = cdev->caps.min_mtu;
 	netdev->max_mtu = cdev->caps.max_mtu;
 	netdev->mtu = cdev->caps.mtu;
@@ -422,6 +434,9 @@ int ceth_dev_reset(struct ceth_dev *cdev)
 {
 	int err = cdev->ops->dev_reset(cdev->priv);
 
+	if (err && err != -ENODEV)
+		dev_err(cdev->dev, "reset does not complete: %pe\n",
+			ERR_PTR(err));
 	/* The handler that is running now is the last one. */
 	synchronize_irq(cdev->caps.event_irq);
 	return err;

@@ -72,7 +72,7 @@ void ceth_dstats_refresh(struct ceth_dev *cdev)
 {
 	struct ceth_dstats *d = &cdev->dstats;
 	u64 at = ktime_get_ns(), most;
-	u32 n = cdev->caps.n_stats;
+	u32 n = d->n;
 
 	if (!ceth_has(cdev, CETH_CAP_STATS) || !cdev->running || cdev->gone ||
 	    test_bit(CETH_FAULT_DEVICE, &cdev->fault_pending))
@@ -107,7 +107,7 @@ void ceth_dstats_begin(struct ceth_dev *cdev)
 
 	if (!ceth_has(cdev, CETH_CAP_STATS))
 		return;
-	memset(d->last, 0, cdev->caps.n_stats * sizeof(*d->last));
+	memset(d->last, 0, d->n * sizeof(*d->last));
 	d->at = ktime_get_ns();
 	d->strikes = 0;
 	queue_delayed_work(cdev->wq, &d->work, CETH_DSTATS_PERIOD);
@@ -130,46 +130,68 @@ static void ceth_dstats_work(struct work_struct *work)
 		queue_delayed_work(cdev->wq, &d->work, wait);
 }
 
-/* Sum of a kind; *@known if the device counts it. */
-static u64 ceth_dstat(const struct ceth_dev *cdev, enum ceth_stat_kind kind,
-		      bool *known)
+/* How many counters an entry of the backend's list stands for */
+static u32 ceth_dstat_width(const struct ceth_dev_stats *stat)
 {
+	return stat->kind == CETH_STAT_RX_SIZE ||
+	       stat->kind == CETH_STAT_TX_SIZE ? CETH_STAT_SIZES : 1;
+}
+
+/* Sum of a kind, and of a class of length of it; *@known if the device counts
+ * it.
+ */
+static u64 ceth_dstat_class(const struct ceth_dev *cdev,
+			    enum ceth_stat_kind kind, u32 class, bool *known)
+{
+	const struct ceth_dev_stats *stats = cdev->caps.stats;
 	const struct ceth_dstats *d = &cdev->dstats;
 	unsigned int start;
+	u32 i, at;
 	u64 sum;
-	u32 i;
 
 	do {
 		start = u64_stats_fetch_begin(&d->syncp);
 		sum = 0;
-		for (i = 0; i < cdev->caps.n_stats; i++) {
-			if (cdev->caps.stats[i].kind != kind)
-				continue;
-			sum += READ_ONCE(d->sum[i]);
-			if (known)
-				*known = true;
+		for (i = 0, at = 0; i < cdev->caps.n_stats; i++) {
+			if (stats[i].kind == kind) {
+				sum += READ_ONCE(d->sum[at + class]);
+				if (known)
+					*known = true;
+			}
+			at += ceth_dstat_width(&stats[i]);
 		}
 	} while (u64_stats_fetch_retry(&d->syncp, start));
 	return sum;
 }
 
+static u64 ceth_dstat(const struct ceth_dev *cdev, enum ceth_stat_kind kind)
+{
+	return ceth_dstat_class(cdev, kind, 0, NULL);
+}
+
 /* For ethtool and netdev-genl: what is not known stays not set. */
-static void ceth_dstat_set(const struct ceth_dev *cdev, u64 *to,
-			   enum ceth_stat_kind kind)
+static void ceth_dstat_set_class(const struct ceth_dev *cdev, u64 *to,
+				 enum ceth_stat_kind kind, u32 class)
 {
 	bool known = false;
-	u64 val = ceth_dstat(cdev, kind, &known);
+	u64 val = ceth_dstat_class(cdev, kind, class, &known);
 
 	if (known)
 		*to = val;
 }
 
+static void ceth_dstat_set(const struct ceth_dev *cdev, u64 *to,
+			   enum ceth_stat_kind kind)
+{
+	ceth_dstat_set_class(cdev, to, kind, 0);
+}
+
 /* Received frames that were lost for their length */
 static u64 ceth_dstat_length(const struct ceth_dev *cdev)
 {
-	return ceth_dstat(cdev, CETH_STAT_RX_LENGTH, NULL) +
-	       ceth_dstat(cdev, CETH_STAT_RX_SHORT, NULL) +
-	       ceth_dstat(cdev, CETH_STAT_RX_LONG, NULL);
+	return ceth_dstat(cdev, CETH_STAT_RX_LENGTH) +
+	       ceth_dstat(cdev, CETH_STAT_RX_SHORT) +
+	       ceth_dstat(cdev, CETH_STAT_RX_LONG);
 }
 
 /**
@@ -185,17 +207,17 @@ void ceth_dstats_link(const struct ceth_dev *cdev, struct rtnl_link_stats64 *s)
 
 	if (!ceth_has(cdev, CETH_CAP_STATS))
 		return;
-	crc = ceth_dstat(cdev, CETH_STAT_RX_CRC, NULL);
+	crc = ceth_dstat(cdev, CETH_STAT_RX_CRC);
 	length = ceth_dstat_length(cdev);
-	carrier = ceth_dstat(cdev, CETH_STAT_TX_CARRIER, NULL);
-	s->multicast = ceth_dstat(cdev, CETH_STAT_RX_MULTICAST, NULL);
+	carrier = ceth_dstat(cdev, CETH_STAT_TX_CARRIER);
+	s->multicast = ceth_dstat(cdev, CETH_STAT_RX_MULTICAST);
 	s->rx_crc_errors = crc;
 	s->rx_length_errors += length;
 	s->rx_errors += crc + length +
-			ceth_dstat(cdev, CETH_STAT_RX_ERROR, NULL);
-	s->rx_missed_errors = ceth_dstat(cdev, CETH_STAT_RX_NO_BUFFER, NULL);
+			ceth_dstat(cdev, CETH_STAT_RX_ERROR);
+	s->rx_missed_errors = ceth_dstat(cdev, CETH_STAT_RX_NO_BUFFER);
 	s->tx_carrier_errors = carrier;
-	s->tx_errors += carrier + ceth_dstat(cdev, CETH_STAT_TX_ERROR, NULL);
+	s->tx_errors += carrier + ceth_dstat(cdev, CETH_STAT_TX_ERROR);
 }
 
 /**
@@ -212,15 +234,15 @@ void ceth_dstats_base(struct ceth_dev *cdev, struct netdev_queue_stats_rx *rx,
 	if (!ceth_has(cdev, CETH_CAP_STATS))
 		return;
 	ceth_dstats_refresh(cdev);
-	rx->hw_drops = ceth_dstat(cdev, CETH_STAT_RX_NO_BUFFER, NULL) +
-		       ceth_dstat(cdev, CETH_STAT_RX_FILTERED, NULL) +
-		       ceth_dstat(cdev, CETH_STAT_RX_CRC, NULL) +
+	rx->hw_drops = ceth_dstat(cdev, CETH_STAT_RX_NO_BUFFER) +
+		       ceth_dstat(cdev, CETH_STAT_RX_FILTERED) +
+		       ceth_dstat(cdev, CETH_STAT_RX_CRC) +
 		       ceth_dstat_length(cdev) +
-		       ceth_dstat(cdev, CETH_STAT_RX_ERROR, NULL);
+		       ceth_dstat(cdev, CETH_STAT_RX_ERROR);
 	ceth_dstat_set(cdev, &rx->hw_drop_overruns, CETH_STAT_RX_NO_BUFFER);
 	ceth_dstat_set(cdev, &rx->csum_bad, CETH_STAT_RX_CSUM);
-	tx->hw_drops = ceth_dstat(cdev, CETH_STAT_TX_ERROR, NULL) +
-		       ceth_dstat(cdev, CETH_STAT_TX_CARRIER, NULL);
+	tx->hw_drops = ceth_dstat(cdev, CETH_STAT_TX_ERROR) +
+		       ceth_dstat(cdev, CETH_STAT_TX_CARRIER);
 	ceth_dstat_set(cdev, &tx->hw_drop_errors, CETH_STAT_TX_ERROR);
 }
 
@@ -252,12 +274,10 @@ static void ceth_get_eth_mac_stats(struct net_device *dev,
 	/* ethtool's octets are those of the wire. */
 	if (s->OctetsReceivedOK != ETHTOOL_STAT_NOT_SET)
 		s->OctetsReceivedOK +=
-			ceth_dstat(cdev, CETH_STAT_RX_FRAMES, NULL) *
-			ETH_FCS_LEN;
+			ceth_dstat(cdev, CETH_STAT_RX_FRAMES) * ETH_FCS_LEN;
 	if (s->OctetsTransmittedOK != ETHTOOL_STAT_NOT_SET)
 		s->OctetsTransmittedOK +=
-			ceth_dstat(cdev, CETH_STAT_TX_FRAMES, NULL) *
-			ETH_FCS_LEN;
+			ceth_dstat(cdev, CETH_STAT_TX_FRAMES) * ETH_FCS_LEN;
 }
 
 static void ceth_get_eth_phy_stats(struct net_device *dev,
@@ -295,8 +315,9 @@ static void ceth_get_rmon_stats(struct net_device *dev,
 	ceth_dstat_set(cdev, &s->undersize_pkts, CETH_STAT_RX_SHORT);
 	ceth_dstat_set(cdev, &s->oversize_pkts, CETH_STAT_RX_LONG);
 	for (i = 0; i < CETH_STAT_SIZES; i++) {
-		ceth_dstat_set(cdev, &s->hist[i], CETH_STAT_RX_SIZE + i);
-		ceth_dstat_set(cdev, &s->hist_tx[i], CETH_STAT_TX_SIZE + i);
+		ceth_dstat_set_class(cdev, &s->hist[i], CETH_STAT_RX_SIZE, i);
+		ceth_dstat_set_class(cdev, &s->hist_tx[i], CETH_STAT_TX_SIZE,
+				     i);
 	}
 }
 
@@ -349,15 +370,17 @@ void ceth_dstats_strings(const struct ceth_dev *cdev, u8 **data)
  */
 u64 *ceth_dstats_get(struct ceth_dev *cdev, u64 *data)
 {
-	u32 i;
+	u32 i, at;
 
 	if (!ceth_has(cdev, CETH_CAP_STATS))
 		return data;
 	ceth_dstats_refresh(cdev);
 	*data++ = cdev->dstats.bad;
-	for (i = 0; i < cdev->caps.n_stats; i++)
+	for (i = 0, at = 0; i < cdev->caps.n_stats; i++) {
 		if (ceth_dstats_named(cdev, i))
-			*data++ = cdev->dstats.sum[i];
+			*data++ = cdev->dstats.sum[at];
+		at += ceth_dstat_width(&cdev->caps.stats[i]);
+	}
 	return data;
 }
 
@@ -383,7 +406,7 @@ void ceth_dstats_ethtool_init(struct ceth_dev *cdev)
 	cdev->eops.get_eth_mac_stats = ceth_get_eth_mac_stats;
 	if (ceth_dstats_has(cdev, CETH_STAT_RX_SYMBOL, CETH_STAT_RX_SYMBOL))
 		cdev->eops.get_eth_phy_stats = ceth_get_eth_phy_stats;
-	if (ceth_dstats_has(cdev, CETH_STAT_RX_SIZE, CETH_STAT_NUM - 1))
+	if (ceth_dstats_has(cdev, CETH_STAT_RX_SIZE, CETH_STAT_TX_SIZE))
 		cdev->eops.get_rmon_stats = ceth_get_rmon_stats;
 }
 
@@ -396,12 +419,15 @@ void ceth_dstats_ethtool_init(struct ceth_dev *cdev)
 int ceth_dstats_alloc(struct ceth_dev *cdev)
 {
 	struct ceth_dstats *d = &cdev->dstats;
-	u32 n = cdev->caps.n_stats;
+	u32 i, n = 0;
 
 	INIT_DELAYED_WORK(&d->work, ceth_dstats_work);
 	u64_stats_init(&d->syncp);
 	if (!ceth_has(cdev, CETH_CAP_STATS))
 		return 0;
+	for (i = 0; i < cdev->caps.n_stats; i++)
+		n += ceth_dstat_width(&cdev->caps.stats[i]);
+	d->n = n;
 	d->sum = kvcalloc(3 * n, sizeof(*d->sum), GFP_KERNEL);
 	if (!d->sum)
 		return -ENOMEM;

@@ -22,6 +22,39 @@
 /* How long packets in flight may take to complete when a queue stops. */
 #define CETH_DRAIN_US	100000
 
+/* Memory of a ring: ours, unless the backend allocates it. */
+static int ceth_ring_alloc(struct ceth_dev *cdev, void *ring,
+			   struct ceth_ring_conf *conf)
+{
+	const struct ceth_ops *ops = cdev->ops;
+
+	if (!ops->ring_entry)
+		return ops->ring_alloc(cdev->priv, ring, conf);
+	conf->mem = dma_alloc_coherent(cdev->dev, conf->size * ops->ring_entry,
+				       &conf->dma, GFP_KERNEL);
+	return conf->mem ? 0 : -ENOMEM;
+}
+
+static void ceth_ring_free(struct ceth_dev *cdev, void *ring,
+			   const struct ceth_ring_conf *conf)
+{
+	const struct ceth_ops *ops = cdev->ops;
+
+	if (conf->mem)
+		dma_free_coherent(cdev->dev, conf->size * ops->ring_entry,
+				  conf->mem, conf->dma);
+	else
+		ops->ring_free(cdev->priv, ring);
+}
+
+static void ceth_ring_init(struct ceth_dev *cdev, void *ring,
+			   const struct ceth_ring_conf *conf)
+{
+	if (conf->mem)
+		memset(conf->mem, 0, conf->size * cdev->ops->ring_entry);
+	cdev->ops->ring_init(cdev->priv, ring, conf);
+}
+
 static int ceth_rxq_pool(struct ceth_rxq *rxq)
 {
 	struct ceth_pair *pair = rxq->pair;
@@ -69,7 +102,6 @@ static int ceth_rxq_prealloc(struct ceth_rxq *rxq)
 struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 				const struct ceth_cfg *cfg)
 {
-	struct ceth_ring_conf conf = { .size = cfg->rx_size, .idx = pair->idx };
 	struct ceth_dev *cdev = pair->cdev;
 	struct ceth_rxq *rxq;
 	int err = -ENOMEM;
@@ -87,7 +119,11 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	rxq->off = CETH_RX_HEADROOM - rxq->prefix;
 	rxq->buf_len = cfg->frame_sz - CETH_RX_HEADROOM - CETH_RX_TAILROOM +
 		       rxq->prefix;
-	conf.buf_len = rxq->buf_len;
+	rxq->ring = (struct ceth_ring_conf){
+		.size		= cfg->rx_size,
+		.idx		= pair->idx,
+		.buf_len	= rxq->buf_len,
+	};
 	rxq->stats = &pair->rx_stats;
 
 	rxq->vas = kvcalloc(rxq->size, sizeof(*rxq->vas), GFP_KERNEL);
@@ -103,7 +139,7 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	err = ceth_rxq_prealloc(rxq);
 	if (err)
 		goto err_bufs;
-	err = cdev->ops->ring_alloc(cdev->priv, rxq->priv, &conf);
+	err = ceth_ring_alloc(cdev, rxq->priv, &rxq->ring);
 	if (err)
 		goto err_bufs;
 	return rxq;
@@ -148,7 +184,7 @@ void ceth_rxq_free(struct ceth_rxq *rxq)
 	if (!rxq)
 		return;
 	cdev = rxq->pair->cdev;
-	cdev->ops->ring_free(cdev->priv, rxq->priv);
+	ceth_ring_free(cdev, rxq->priv, &rxq->ring);
 	ceth_rxq_reclaim(rxq);
 	while (rxq->n_spare)
 		ceth_rx_put(rxq, rxq->spare[--rxq->n_spare].va);
@@ -164,11 +200,6 @@ void ceth_rxq_free(struct ceth_rxq *rxq)
 struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 				const struct ceth_cfg *cfg)
 {
-	struct ceth_ring_conf conf = {
-		.size	= cfg->tx_size,
-		.idx	= pair->idx,
-		.tx	= true,
-	};
 	struct ceth_dev *cdev = pair->cdev;
 	struct ceth_txq *txq;
 	int err = -ENOMEM;
@@ -185,6 +216,11 @@ struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 	txq->prefix = cdev->caps.tx_prefix;
 	txq->phys = cdev->caps.caps & CETH_CAP_PHYS_ADDR;
 	txq->stats = &pair->tx_stats;
+	txq->ring = (struct ceth_ring_conf){
+		.size	= cfg->tx_size,
+		.idx	= pair->idx,
+		.tx	= true,
+	};
 
 	txq->recs = kvcalloc(txq->size, sizeof(*txq->recs), GFP_KERNEL);
 	txq->free_ids = kvcalloc(txq->size, sizeof(*txq->free_ids), GFP_KERNEL);
@@ -198,7 +234,7 @@ struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 		if (!txq->prefixes)
 			goto err_mem;
 	}
-	err = cdev->ops->ring_alloc(cdev->priv, txq->priv, &conf);
+	err = ceth_ring_alloc(cdev, txq->priv, &txq->ring);
 	if (err)
 		goto err_prefix;
 	return txq;
@@ -221,7 +257,7 @@ void ceth_txq_free(struct ceth_txq *txq)
 	if (!txq)
 		return;
 	cdev = txq->pair->cdev;
-	cdev->ops->ring_free(cdev->priv, txq->priv);
+	ceth_ring_free(cdev, txq->priv, &txq->ring);
 	if (txq->prefixes)
 		dma_free_coherent(txq->dev, txq->size * txq->prefix,
 				  txq->prefixes, txq->prefixes_dma);
@@ -339,12 +375,12 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 	/* Full before it starts: a device that finds no buffer for a frame may
 	 * hold up those of other queues behind it.
 	 */
-	ops->ring_init(cdev->priv, rxq->priv);
+	ceth_ring_init(cdev, rxq->priv, &rxq->ring);
 	cdev->dp->rx_fill(rxq);
 	err = ops->ring_start(cdev->priv, rxq->priv);
 	if (err)
 		return err;
-	ops->ring_init(cdev->priv, txq->priv);
+	ceth_ring_init(cdev, txq->priv, &txq->ring);
 	err = ops->ring_start(cdev->priv, txq->priv);
 	if (err) {
 		ops->ring_stop(cdev->priv, rxq->priv);

@@ -35,9 +35,9 @@ static u32 ceth_copy_list(u8 (*to)[ETH_ALEN],
 int ceth_mode_apply(struct ceth_dev *cdev)
 {
 	struct net_device *dev = cdev->netdev;
+	u32 n_uc, n_mc, room = cdev->caps.max_filters;
 	struct ceth_rx_mode mode = {};
 	u8 (*buf)[ETH_ALEN];
-	u32 n_uc, n_mc;
 	int err;
 
 	if (!cdev->running || !ceth_has(cdev, CETH_CAP_RX_MODE))
@@ -48,18 +48,22 @@ int ceth_mode_apply(struct ceth_dev *cdev)
 	 */
 	n_uc = netdev_uc_count(dev);
 	n_mc = netdev_mc_count(dev);
-	buf = kvcalloc(n_uc + n_mc + 1, sizeof(*buf), GFP_KERNEL);
+	buf = kvcalloc(min(n_uc + n_mc, room) + 1, sizeof(*buf), GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
 
 	netif_addr_lock_bh(dev);
-	mode.promisc = dev->flags & IFF_PROMISC;
-	mode.allmulti = dev->flags & IFF_ALLMULTI;
-	mode.n_uc = ceth_copy_list(buf, &dev->uc, n_uc);
-	mode.n_mc = ceth_copy_list(buf + n_uc, &dev->mc, n_mc);
+	mode.n_uc = ceth_copy_list(buf, &dev->uc, min(n_uc, room));
+	room -= mode.n_uc;
+	mode.n_mc = ceth_copy_list(buf + mode.n_uc, &dev->mc, min(n_mc, room));
+	/* Addresses without room widen the filter. */
+	mode.promisc = dev->flags & IFF_PROMISC ||
+		       mode.n_uc < netdev_uc_count(dev);
+	mode.allmulti = dev->flags & IFF_ALLMULTI ||
+			mode.n_mc < netdev_mc_count(dev);
 	netif_addr_unlock_bh(dev);
 	mode.uc = buf;
-	mode.mc = buf + n_uc;
+	mode.mc = buf + mode.n_uc;
 
 	err = cdev->ops->set_rx_mode(cdev->priv, &mode);
 	kvfree(buf);

@@ -68,7 +68,7 @@ int cref_ring_start(void *priv, void *ring)
 {
 	struct cref_queue *q = ring;
 	struct refnic_cmd cmd = {
-		.queue.ring	= cpu_to_le64(q->dma),
+		.queue.ring	= cpu_to_le64(q->conf.dma),
 		.queue.index	= cpu_to_le16(q->conf.idx),
 		.queue.vector	= cpu_to_le16(q->vector),
 		.queue.size	= ilog2(q->conf.size),
@@ -120,23 +120,20 @@ int cref_set_mac(void *priv, const u8 *mac)
 	return cref_command(priv, REFNIC_OP_SET_MAC, &cmd);
 }
 
-/* Addresses without room in the table widen the filter. */
 int cref_set_rx_mode(void *priv, const struct ceth_rx_mode *mode)
 {
-	bool promisc = mode->promisc, allmulti = mode->allmulti;
+	u32 i, n = mode->n_uc + mode->n_mc, flags = 0;
 	struct refnic_cmd cmd = {};
 	struct cref *v = priv;
 	u8 *table = v->data;
-	u32 i, n = 0;
 
-	promisc |= mode->n_uc > v->filters;
-	for (i = 0; !promisc && i < mode->n_uc; i++, n++)
-		memcpy(table + n * 8, mode->uc[i], ETH_ALEN);
-	allmulti |= mode->n_mc > v->filters - n;
-	for (i = 0; !allmulti && i < mode->n_mc; i++, n++)
-		memcpy(table + n * 8, mode->mc[i], ETH_ALEN);
-	cmd.rx_mode.flags = cpu_to_le32((promisc ? REFNIC_RX_PROMISC : 0) |
-					(allmulti ? REFNIC_RX_ALLMULTI : 0));
+	for (i = 0; i < n; i++)
+		memcpy(table + i * 8, mode->uc[i], ETH_ALEN);
+	if (mode->promisc)
+		flags |= REFNIC_RX_PROMISC;
+	if (mode->allmulti)
+		flags |= REFNIC_RX_ALLMULTI;
+	cmd.rx_mode.flags = cpu_to_le32(flags);
 	cmd.rx_mode.n = cpu_to_le32(n);
 	cmd.rx_mode.table = cpu_to_le64(v->data_dma);
 	return cref_command(v, REFNIC_OP_RX_MODE, &cmd);

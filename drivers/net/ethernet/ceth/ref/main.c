@@ -9,7 +9,6 @@
 #include "ref.h"
 
 #define CREF_RESET_MS	5000
-#define CREF_DEF_RING	1024
 
 /* What a feature of the device means: to the core, and to the device when the
  * core asks for it
@@ -85,8 +84,6 @@ static int cref_dev_reset(void *priv)
 	err = cref_wait(v, REFNIC_STAT_READY);
 	if (!err)
 		v->broken = false;
-	else if (err != -ENODEV)
-		dev_err(&v->rdev->dev, "reset does not complete\n");
 	return err;
 }
 
@@ -120,15 +117,7 @@ static int cref_dev_run(void *priv, u16 n_pairs)
 	return err;
 }
 
-static void cref_ring_free(void *priv, void *ring)
-{
-	struct cref_queue *q = ring;
-
-	dma_free_coherent(&q->rdev->dev, REFNIC_RING_ENTRY * q->conf.size,
-			  q->desc, q->dma);
-}
-
-static int cref_ring_alloc(void *priv, void *ring,
+static void cref_ring_init(void *priv, void *ring,
 			   const struct ceth_ring_conf *conf)
 {
 	struct cref_queue *q = ring;
@@ -138,25 +127,12 @@ static int cref_ring_alloc(void *priv, void *ring,
 	q->conf = *conf;
 	q->vector = conf->idx + 1;
 	q->mask = conf->size - 1;
-	q->desc = dma_alloc_coherent(&v->rdev->dev,
-				     REFNIC_RING_ENTRY * conf->size, &q->dma,
-				     GFP_KERNEL);
-	if (!q->desc)
-		return -ENOMEM;
+	q->desc = conf->mem;
 	q->cmpl = (void *)(q->desc + conf->size);
 	q->more = (void *)(q->cmpl + conf->size);
-	return 0;
-}
-
-static void cref_ring_init(void *priv, void *ring)
-{
-	struct cref_queue *q = ring;
-
-	memset(q->desc, 0, REFNIC_RING_ENTRY * q->conf.size);
 	q->tail = 0;
 	q->rung = 0;
 	q->next = 0;
-	WRITE_ONCE(q->doorbell, 0);
 }
 
 static void cref_get_link(void *priv, struct ceth_link *link)
@@ -216,8 +192,7 @@ static const struct ceth_ops cref_ops = {
 	.dev_run	= cref_dev_run,
 	.dev_reset	= cref_dev_reset,
 	.event		= cref_event,
-	.ring_alloc	= cref_ring_alloc,
-	.ring_free	= cref_ring_free,
+	.ring_entry	= REFNIC_RING_ENTRY,
 	.ring_init	= cref_ring_init,
 	.ring_start	= cref_ring_start,
 	.ring_stop	= cref_ring_stop,
@@ -244,12 +219,10 @@ static const struct ceth_ops cref_ops = {
 static struct ceth_ring_limits cref_ring_limits(struct cref *v, u32 reg)
 {
 	u32 val = refnic_read(v->rdev, reg);
-	u16 max = BIT(min(FIELD_GET(REFNIC_RING_MAX, val), 15U));
-	u16 min = BIT(min(FIELD_GET(REFNIC_RING_MIN, val), 15U));
 
 	return (struct ceth_ring_limits){
-		.min = min, .max = max,
-		.def = clamp_t(u16, CREF_DEF_RING, min, max),
+		.min = BIT(min(FIELD_GET(REFNIC_RING_MIN, val), 15U)),
+		.max = BIT(min(FIELD_GET(REFNIC_RING_MAX, val), 15U)),
 	};
 }
 
@@ -288,8 +261,8 @@ static void cref_read_caps(struct cref *v)
 	caps->max_nodes = refnic_read(rdev, REFNIC_REG_NODES);
 	caps->coal_max_usecs = refnic_read(rdev, REFNIC_REG_COAL_USECS);
 	caps->coal_max_frames = refnic_read(rdev, REFNIC_REG_COAL_FRAMES);
-	v->filters = min(refnic_read(rdev, REFNIC_REG_FILTERS),
-			 CREF_DATA_LEN / 8U);
+	caps->max_filters = min(refnic_read(rdev, REFNIC_REG_FILTERS),
+				CREF_DATA_LEN / 8U);
 	val = refnic_read(rdev, REFNIC_REG_MAC_LO);
 	for (i = 0; i < ETH_ALEN; i++) {
 		if (i == 4)

@@ -30,7 +30,6 @@ struct cref_queue {
 	struct refnic_device *rdev;
 	u16 vector;
 	u16 qid;		/* that the device has given to the queue */
-	dma_addr_t dma;		/* of desc, which the others follow */
 	struct ceth_ring_conf conf;
 	u32 next ____cacheline_aligned_in_smp;	/* next completion */
 };
@@ -39,7 +38,6 @@ struct cref {
 	struct refnic_device *rdev;
 	struct ceth_caps caps;
 	u64 feat;		/* features in use */
-	u32 filters;		/* addresses that the filter can hold */
 	bool up;		/* the admin queue works */
 	bool broken;		/* only a reset helps */
 	struct refnic_cmd *aq;

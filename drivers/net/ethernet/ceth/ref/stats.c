@@ -21,33 +21,16 @@ static const struct ceth_dev_stats cref_stats[] = {
 	{ CETH_STAT_TX_MULTICAST },
 	{ CETH_STAT_TX_BROADCAST },
 	{ CETH_STAT_RX_SIZE },
-	{ CETH_STAT_RX_SIZE + 1 },
-	{ CETH_STAT_RX_SIZE + 2 },
-	{ CETH_STAT_RX_SIZE + 3 },
-	{ CETH_STAT_RX_SIZE + 4 },
-	{ CETH_STAT_RX_SIZE + 5 },
-	{ CETH_STAT_RX_SIZE + 6 },
 	{ CETH_STAT_TX_SIZE },
-	{ CETH_STAT_TX_SIZE + 1 },
-	{ CETH_STAT_TX_SIZE + 2 },
-	{ CETH_STAT_TX_SIZE + 3 },
-	{ CETH_STAT_TX_SIZE + 4 },
-	{ CETH_STAT_TX_SIZE + 5 },
-	{ CETH_STAT_TX_SIZE + 6 },
 	{ CETH_STAT_OWN, "tx_late" },
 	{ CETH_STAT_TX_ERROR, "tx_far" },
 };
 
-static_assert(ARRAY_SIZE(cref_stats) * sizeof(__le64) ==
-	      sizeof(struct refnic_stats));
-
 void cref_stats_caps(struct cref *v)
 {
-	u32 n = refnic_read(v->rdev, REFNIC_REG_STATS);
-
 	v->caps.caps |= CETH_CAP_STATS;
 	v->caps.stats = cref_stats;
-	v->caps.n_stats = min(n ?: REFNIC_STATS_MIN, ARRAY_SIZE(cref_stats));
+	v->caps.n_stats = ARRAY_SIZE(cref_stats);
 }
 
 int cref_get_stats(void *priv, u64 *val)
@@ -59,9 +42,9 @@ int cref_get_stats(void *priv, u64 *val)
 	int err;
 
 	cmd.stats.addr = cpu_to_le64(v->data_dma);
-	cmd.stats.len = cpu_to_le32(v->caps.n_stats * sizeof(*from));
+	cmd.stats.len = cpu_to_le32(sizeof(struct refnic_stats));
 	err = cref_command(v, REFNIC_OP_STATS, &cmd);
-	for (i = 0; !err && i < v->caps.n_stats; i++)
+	for (i = 0; !err && i < sizeof(struct refnic_stats) / 8; i++)
 		val[i] = le64_to_cpu(from[i]);
 	return err;
 }

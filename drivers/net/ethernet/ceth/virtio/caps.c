@@ -288,6 +288,9 @@ int cvio_read_caps(struct cvio *v)
 		caps->max_mtu = CVIO_CFG(v, 16, mtu);
 		caps->mtu = caps->max_mtu;
 	}
+	/* Each half of the table has its count before it (5.1.6.5.2). */
+	caps->max_filters = (CVIO_CTRL_DATA_MAX - 2 * sizeof(__le32)) /
+			    ETH_ALEN;
 	caps->coal_max_usecs = U32_MAX;
 	caps->coal_max_frames = U32_MAX;
 	if (cvio_has(v, VIRTIO_NET_F_MAC) && !cvio_cfg_mac(v, caps->mac))

@@ -37,7 +37,6 @@ static int cvio_dev_reset(void *priv)
 	if (!pci_device_is_present(v->pdev))
 		return -ENODEV;
 	pci_clear_master(v->pdev);
-	dev_err(&v->pdev->dev, "reset does not complete\n");
 	return -ETIMEDOUT;
 }
 
@@ -59,7 +58,7 @@ static int cvio_dev_init(void *priv)
 	for (i = 0; !err && i < v->caps.max_pairs * 2; i++)
 		vp_modern_queue_vector(&v->mdev, i, cvio_vector(v, i / 2));
 	if (!err && cvio_has(v, VIRTIO_NET_F_CTRL_VQ)) {
-		cvio_ring_init(v, &v->ctrl);
+		cvio_ring_init(v, &v->ctrl, NULL);
 		err = cvio_ring_start(v, &v->ctrl);
 	}
 	if (err)
@@ -180,22 +179,18 @@ static void *cvio_put_macs(void *p, const u8 (*macs)[ETH_ALEN], u32 n)
 	return p + sizeof(__le32) + n * ETH_ALEN;
 }
 
-/* 5.1.6.5.1. Addresses without room in the table widen the filter. The table
- * goes first: where it takes over from a mode, no frame is lost.
+/* 5.1.6.5.1. The table goes first: where it takes over from a mode, no frame is
+ * lost.
  */
 static int cvio_set_rx_mode(void *priv, const struct ceth_rx_mode *mode)
 {
-	u32 room = (CVIO_CTRL_DATA_MAX - 2 * sizeof(__le32)) / ETH_ALEN;
-	u32 n_uc = min(mode->n_uc, room);
-	u32 n_mc = min(mode->n_mc, room - n_uc);
-	u8 promisc = mode->promisc || n_uc < mode->n_uc;
-	u8 allmulti = mode->allmulti || n_mc < mode->n_mc;
+	u8 promisc = mode->promisc, allmulti = mode->allmulti;
 	struct cvio *v = priv;
 	void *end;
 	int err;
 
-	end = cvio_put_macs(v->ctrl_data, mode->uc, n_uc);
-	end = cvio_put_macs(end, mode->mc, n_mc);
+	end = cvio_put_macs(v->ctrl_data, mode->uc, mode->n_uc);
+	end = cvio_put_macs(end, mode->mc, mode->n_mc);
 	err = cvio_ctrl(v, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET,
 			v->ctrl_data, end - v->ctrl_data);
 	if (!err)

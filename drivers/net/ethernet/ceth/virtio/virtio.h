@@ -171,7 +171,7 @@ static inline u16 cvio_vector(const struct cvio *v, u16 pair)
 /* vq.c: memory and transport of virtqueues, control virtqueue */
 int cvio_ring_alloc(void *priv, void *ring, const struct ceth_ring_conf *conf);
 void cvio_ring_free(void *priv, void *ring);
-void cvio_ring_init(void *priv, void *ring);
+void cvio_ring_init(void *priv, void *ring, const struct ceth_ring_conf *conf);
 int cvio_ring_start(void *priv, void *ring);
 int cvio_ring_stop(void *priv, void *ring);
 void cvio_kick_others(const struct cvio_vq *vq);

@@ -91,7 +91,7 @@ void cvio_ring_free(void *priv, void *ring)
 }
 
 /* Empty a stopped virtqueue, with interrupts off. */
-void cvio_ring_init(void *priv, void *ring)
+void cvio_ring_init(void *priv, void *ring, const struct ceth_ring_conf *conf)
 {
 	struct cvio_vq *vq = ring;
 
