@@ -60,8 +60,8 @@ struct seq_file;
  * @CETH_CAP_LINK: link state is reported (get_link, ceth_link_changed()).
  *	Without it the link is always up while the device is.
  * @CETH_CAP_COALESCE_QUEUE: set_coalesce distinguishes queues.
- * @CETH_CAP_TX_RATE: the rate of a transmit queue can be limited
- *	(set_tx_rate).
+ * @CETH_CAP_TX_RATE: the rate of a transmit queue can be limited, to the Mbit/s
+ *	(set_shaper; neither bursts nor nodes).
  * @CETH_CAP_CLOCK: there is a clock (clock_read, clock_set), and packets get
  *	its time: received ones with CETH_F_RX_TIME, those to send that ask for
  *	it (&ceth_dp_ops.tx_time).
@@ -80,7 +80,7 @@ struct seq_file;
  *	(&ceth_caps.rss_xfrm), and parts of it left out
  *	(&ceth_caps.hash_fields); needs CETH_CAP_RSS.
  * @CETH_CAP_FUNCTIONS: the device can put devices of the same kind beside
- *	itself on its bus (func_add, func_set, func_del, func_attached).
+ *	itself on its bus (set_func, func_attached).
  * @CETH_CAP_STATS: the device counts by itself (&ceth_caps.stats, get_stats).
  * @CETH_CAP_TX_TIMELY: what is given to a transmit queue begins to complete
  *	within seconds, whatever the far end does, and the last completion
@@ -566,7 +566,8 @@ struct ceth_ops {
 	int (*dev_init)(void *priv);
 	/**
 	 * @dev_run: all queues of the configuration are started: let traffic
-	 *	flow over the first @n_pairs pairs.
+	 *	flow over the first @n_pairs pairs. NULL: it does by itself,
+	 *	as soon as a queue is started.
 	 */
 	int (*dev_run)(void *priv, u16 n_pairs);
 	/**
@@ -667,17 +668,10 @@ struct ceth_ops {
 	int (*set_coalesce)(void *priv, u16 pair,
 			    const struct ceth_coalesce *coal);
 	/**
-	 * @set_tx_rate: limit what transmit queue @ring sends to @mbps Mbit/s;
-	 *	0: no limit, which is how a queue starts. Also called between
-	 *	ring_start and dev_run.
-	 */
-	int (*set_tx_rate)(void *priv, void *ring, u32 mbps);
-	/**
 	 * @set_shaper: limit transmit queue @ring, or the node or port that
 	 *	@s names, where @ring is NULL. There are no limits after
 	 *	dev_init, and none for a queue that starts. Also called between
-	 *	ring_start and dev_run. Replaces set_tx_rate, which is not
-	 *	called for a device with CETH_CAP_SHAPER.
+	 *	ring_start and dev_run.
 	 */
 	int (*set_shaper)(void *priv, void *ring, const struct ceth_shaper *s);
 	/**
@@ -699,21 +693,15 @@ struct ceth_ops {
 	 */
 	int (*get_stats)(void *priv, u64 *val);
 	/**
-	 * @func_add: reserve a function; *@id is the device's number for it.
-	 *	Functions have queues, interrupts and resets of their own:
-	 *	dev_reset of the device leaves them alone. Their callbacks come
-	 *	between dev_init and dev_reset, with queues or without.
+	 * @set_func: what function @id should be, 1 to &ceth_caps.max_funcs;
+	 *	NULL: nothing any more. The device comes or goes after that,
+	 *	as if somebody had plugged it in or pulled it out; it is not
+	 *	waited for. While it is active only that it no longer should be
+	 *	is said. Functions have queues, interrupts and resets of their
+	 *	own: dev_reset of the device leaves them alone. Called between
+	 *	dev_init and dev_reset, with queues or without.
 	 */
-	int (*func_add)(void *priv, u16 *id);
-	/**
-	 * @func_set: what function @id should be. The device comes or goes
-	 *	after that, as if somebody had plugged it in or pulled it out;
-	 *	it is not waited for. While it is active only that it no longer
-	 *	should be is said.
-	 */
-	int (*func_set)(void *priv, u16 id, const struct ceth_func *func);
-	/** @func_del: give function @id up; one that is active goes */
-	int (*func_del)(void *priv, u16 id);
+	int (*set_func)(void *priv, u16 id, const struct ceth_func *func);
 	/**
 	 * @func_attached: is function @id there? Not under the configuration
 	 *	lock; also called while down.

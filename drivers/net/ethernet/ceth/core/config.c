@@ -190,7 +190,8 @@ static int ceth_up(struct ceth_dev *cdev, struct ceth_set *set,
 		if (err)
 			goto err_attach;
 	}
-	err = ops->dev_run(cdev->priv, n);
+	if (ops->dev_run)
+		err = ops->dev_run(cdev->priv, n);
 	if (err)
 		goto err_attach;
 	for (i = 0; i < n; i++) {

@@ -85,6 +85,7 @@ struct ceth_health {
  * @port: names the network device
  * @reporter: by &enum ceth_reporter; NULL where registration failed
  * @funcs: functions, under the devlink lock
+ * @last_func: number of the latest one
  * @lock: held while a fault is reported, and to change @published
  * @published: between register and unregister: reports are allowed
  */
@@ -94,6 +95,7 @@ struct ceth_devlink {
 	struct devlink_port port;
 	struct devlink_health_reporter *reporter[CETH_REPORTER_NUM];
 	struct list_head funcs;
+	u16 last_func;
 	struct mutex lock; /* see above */
 	bool published;
 };

@@ -242,13 +242,11 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	if ((caps->caps & CETH_CAP_NTUPLE) &&
 	    (!ops->set_rule || !caps->max_rules))
 		return false;
-	if ((caps->caps & CETH_CAP_TX_RATE) && !ops->set_tx_rate)
-		return false;
-	if ((caps->caps & CETH_CAP_SHAPER) && !ops->set_shaper)
+	if ((caps->caps & (CETH_CAP_TX_RATE | CETH_CAP_SHAPER)) &&
+	    !ops->set_shaper)
 		return false;
 	if ((caps->caps & CETH_CAP_FUNCTIONS) &&
-	    (!ops->func_add || !ops->func_set || !ops->func_del ||
-	     !ops->func_attached || !caps->max_funcs))
+	    (!ops->set_func || !ops->func_attached || !caps->max_funcs))
 		return false;
 	if ((caps->caps & CETH_CAP_STATS) &&
 	    (!ops->get_stats || !caps->stats || !caps->n_stats))

@@ -20,7 +20,7 @@
  * @port: devlink port
  * @cdl: the device's devlink instance
  * @func: what it should be
- * @id: number that the device has given it
+ * @id: the device's number for it
  * @index: of @port
  * @sfnum: number that the user has given it
  */
@@ -86,8 +86,7 @@ static int ceth_func_apply(struct ceth_func_port *p,
 	err = ceth_func_begin(cdev, &up, extack);
 	if (err)
 		return err;
-	err = func ? cdev->ops->func_set(cdev->priv, p->id, func) :
-		     cdev->ops->func_del(cdev->priv, p->id);
+	err = cdev->ops->set_func(cdev->priv, p->id, func);
 	ceth_func_end(cdev, up, err, extack);
 	return err;
 }
@@ -282,6 +281,19 @@ again:
 	return index;
 }
 
+/* The device's number for it: one that was not in use for long. There is one. */
+static u16 ceth_func_id(struct ceth_devlink *cdl)
+{
+	const struct ceth_func_port *p;
+
+again:
+	cdl->last_func = cdl->last_func % cdl->caps.max_funcs + 1;
+	list_for_each_entry(p, &cdl->funcs, list)
+		if (p->id == cdl->last_func)
+			goto again;
+	return cdl->last_func;
+}
+
 /**
  * ceth_func_port_new() - devlink's port_new
  * @devlink: devlink instance; locked
@@ -297,9 +309,7 @@ int ceth_func_port_new(struct devlink *devlink,
 		       struct devlink_port **port)
 {
 	struct ceth_devlink *cdl = devlink_priv(devlink);
-	struct ceth_dev *cdev = cdl->cdev;
 	struct ceth_func_port *p;
-	bool up;
 	int err;
 
 	err = ceth_func_check(cdl, attrs, extack);
@@ -309,35 +319,25 @@ int ceth_func_port_new(struct devlink *devlink,
 	if (!p)
 		return -ENOMEM;
 	p->cdl = cdl;
+	p->id = ceth_func_id(cdl);
 	p->sfnum = attrs->sfnum;
 	p->index = attrs->port_index_valid ? attrs->port_index :
 					     ceth_func_index(cdl);
 	p->func.n_pairs = min_t(u32, cdl->caps.max_pairs, num_online_cpus());
-	err = ceth_func_begin(cdev, &up, extack);
-	if (err)
-		goto err_free;
-	err = cdev->ops->func_add(cdev->priv, &p->id);
-	ceth_func_end(cdev, up, err, extack);
-	if (err)
-		goto err_free;
 	devlink_port_attrs_pci_sf_set(&p->port, 0, 0, p->sfnum, false);
 	err = devl_port_register_with_ops(devlink, &p->port, p->index,
 					  &ceth_func_ops);
 	if (err) {
 		NL_SET_ERR_MSG_FMT_MOD(extack, "cannot register port %u",
 				       p->index);
-		ceth_func_apply(p, NULL, NULL);
-		goto err_free;
+		kfree(p);
+		return err;
 	}
 	/* It will never have a network device: that is the function's own. */
 	cancel_delayed_work(&p->port.type_warn_dw);
 	list_add_tail(&p->list, &cdl->funcs);
 	*port = &p->port;
 	return 0;
-
-err_free:
-	kfree(p);
-	return err;
 }
 
 /**

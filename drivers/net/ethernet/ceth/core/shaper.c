@@ -14,12 +14,7 @@
 static int ceth_shaper_tell(struct ceth_dev *cdev, struct ceth_txq *txq,
 			    const struct ceth_shaper *s)
 {
-	void *ring = txq ? txq->priv : NULL;
-
-	if (ceth_has(cdev, CETH_CAP_SHAPER))
-		return cdev->ops->set_shaper(cdev->priv, ring, s);
-	return cdev->ops->set_tx_rate(cdev->priv, ring,
-				      div_u64(s->bps, 1000000));
+	return cdev->ops->set_shaper(cdev->priv, txq ? txq->priv : NULL, s);
 }
 
 static int ceth_shaper_queue(struct ceth_pair *pair,

@@ -1,250 +1,305 @@
 // SPDX-License-Identifier: GPL-2.0
-/* CETH driver of the reference NIC: the admin queue and its commands.
+/* CETH driver of the reference NIC: what the core asks of the device, most of it
+ * by commands.
  *
- * One command at a time: the core's configuration lock sees to that.
+ * One command at a time: the core's configuration lock sees to that. Where the
+ * device takes bits (features, hash types, fields of rules), the core's are the
+ * device's.
  */
 #include <linux/bitfield.h>
 #include <linux/dma-mapping.h>
+#include <linux/etherdevice.h>
 #include <linux/iopoll.h>
-#include <linux/log2.h>
+#include <linux/seq_file.h>
 
 #include "ref.h"
 
-int cref_admin_alloc(struct cref *v)
-{
-	struct device *dev = &v->rdev->dev;
+#define CREF_RESET_MS	5000
 
-	v->aq = dmam_alloc_coherent(dev, sizeof(*v->aq) << CREF_AQ_ORDER,
-				    &v->aq_dma, GFP_KERNEL);
-	v->data = dmam_alloc_coherent(dev, CREF_DATA_LEN, &v->data_dma,
-				      GFP_KERNEL);
-	return v->aq && v->data ? 0 : -ENOMEM;
+static int cref_dev_reset(void *priv)
+{
+	struct cref *v = priv;
+	u32 status;
+	int err;
+
+	v->up = false;
+	refnic_write(v->rdev, REFNIC_REG_RESET, 1);
+	err = read_poll_timeout(refnic_read, status, status & REFNIC_STAT_READY,
+				100, CREF_RESET_MS * USEC_PER_MSEC, false,
+				v->rdev, REFNIC_REG_STATUS);
+	if (status == REFNIC_GONE)
+		err = -ENODEV;
+	v->broken = err;
+	return err;
 }
 
-/* Have the device do @cmd, which its answer fills in. Returns 0, or what the
- * device says, as an errno.
+/* Have the device execute a command. Returns 0, or what it says, as an errno;
+ * its answer is in the mailbox.
  */
-int cref_command(struct cref *v, u16 op, struct refnic_cmd *cmd)
+static int cref_command(struct cref *v, u64 op, const u64 *args, u32 n)
 {
-	static const int errs[] = {
-		[REFNIC_OK]		= 0,
-		[REFNIC_ERR_OP]		= -EOPNOTSUPP,
-		[REFNIC_ERR_ARG]	= -EINVAL,
-		[REFNIC_ERR_STATE]	= -EBUSY,
-		[REFNIC_ERR_MEMORY]	= -ENOSPC,
-		[REFNIC_ERR_DMA]	= -EIO,
-	};
-	struct refnic_cmd *slot;
-	u32 status, code;
+	struct refnic_mbox *m = v->mbox;
+	u64 status;
+	u32 i;
 
 	if (!v->up || v->broken)
 		return -EIO;
-	slot = &v->aq[v->aq_tail++ & (BIT(CREF_AQ_ORDER) - 1)];
-	cmd->op = cpu_to_le16(op);
-	*slot = *cmd;
+	for (i = 0; i < n; i++)
+		m->args[i] = cpu_to_le64(args[i]);
+	m->status = 0;
 	dma_wmb();
-	refnic_write(v->rdev, REFNIC_REG_AQ_TAIL, v->aq_tail);
-	read_poll_timeout(le32_to_cpu, status,
-			  status & REFNIC_CMD_DONE || cref_gone(v), 100,
-			  REFNIC_AQ_TIMEOUT_MS * USEC_PER_MSEC, false,
-			  READ_ONCE(slot->status));
-	if (!(status & REFNIC_CMD_DONE)) {
-		/* It may answer yet, after the next command. */
-		v->broken = true;
-		if (cref_gone(v))
-			return -ENODEV;
-		dev_err(&v->rdev->dev, "no answer to command %u\n", op);
-		ceth_fault(cref_cdev(v), CETH_FAULT_DEVICE, 0);
-		return -ETIMEDOUT;
+	refnic_write(v->rdev, REFNIC_REG_COMMAND, op);
+	read_poll_timeout(le64_to_cpu, status,
+			  status & REFNIC_DONE || cref_gone(v), 100,
+			  REFNIC_COMMAND_MS * USEC_PER_MSEC, false,
+			  READ_ONCE(m->status));
+	if (status & REFNIC_DONE) {
+		/* The sign before the answer. */
+		dma_rmb();
+		return -(int)FIELD_GET(REFNIC_ERRNO, status);
 	}
-	/* The sign before the answer. */
-	dma_rmb();
-	*cmd = *slot;
-	code = FIELD_GET(REFNIC_CMD_CODE, status);
-	return code < ARRAY_SIZE(errs) ? errs[code] : -EIO;
+	/* It may answer yet, to the next command. */
+	v->broken = true;
+	if (cref_gone(v))
+		return -ENODEV;
+	dev_err(&v->rdev->dev, "no answer to command %llu\n", op);
+	ceth_fault(cref_cdev(v), CETH_FAULT_DEVICE, 0);
+	return -ETIMEDOUT;
 }
 
-int cref_ring_start(void *priv, void *ring)
+#define CREF_COMMAND(v, ...) ({						\
+	const u64 __c[] = { __VA_ARGS__ };				\
+	cref_command(v, __c[0], __c + 1, ARRAY_SIZE(__c) - 1);		\
+})
+
+static int cref_dev_init(void *priv)
+{
+	struct cref *v = priv;
+
+	refnic_write64(v->rdev, REFNIC_REG_MBOX, v->mbox_dma);
+	v->up = true;
+	return CREF_COMMAND(v, REFNIC_OP_INIT, v->feat);
+}
+
+/* Vector 0: not about a queue */
+static void cref_event(void *priv)
+{
+	struct cref *v = priv;
+	u32 events = refnic_read(v->rdev, REFNIC_REG_EVENT);
+
+	if (events == REFNIC_GONE || !READ_ONCE(v->up))
+		return;
+	if (events & REFNIC_EV_LINK)
+		ceth_link_changed(cref_cdev(v));
+	if (events & REFNIC_EV_STARVED)
+		ceth_rx_starved(cref_cdev(v),
+				refnic_read(v->rdev, REFNIC_REG_STARVED));
+	if (events & REFNIC_EV_HEALTH)
+		ceth_fault(cref_cdev(v), CETH_FAULT_DEVICE, 0);
+	refnic_write(v->rdev, REFNIC_REG_VECTOR(0), 1);
+}
+
+static void cref_ring_init(void *priv, void *ring,
+			   const struct ceth_ring_conf *conf)
 {
 	struct cref_queue *q = ring;
-	struct refnic_cmd cmd = {
-		.queue.ring	= cpu_to_le64(q->conf.dma),
-		.queue.index	= cpu_to_le16(q->conf.idx),
-		.queue.vector	= cpu_to_le16(q->vector),
-		.queue.size	= ilog2(q->conf.size),
-		.queue.buf_len	= cpu_to_le32(q->conf.buf_len),
-	};
+	struct cref *v = priv;
+
+	q->rdev = v->rdev;
+	q->conf = *conf;
+	q->mask = conf->size - 1;
+	q->desc = conf->mem;
+	q->cmpl = (void *)(q->desc + conf->size);
+	q->more = (void *)(q->cmpl + conf->size);
+	q->tail = 0;
+	q->rung = 0;
+	q->next = 0;
+}
+
+/* Vectors and steering indexes are those of the pairs. */
+static int cref_ring_start(void *priv, void *ring)
+{
+	struct cref_queue *q = ring;
+	struct cref *v = priv;
 	int err;
 
-	err = cref_command(priv, q->conf.tx ? REFNIC_OP_TXQ_CREATE :
-					      REFNIC_OP_RXQ_CREATE, &cmd);
-	if (err)
-		return err;
-	q->qid = le16_to_cpu(cmd.queue.qid);
-	WRITE_ONCE(q->doorbell, le32_to_cpu(cmd.queue.doorbell));
-	/* What was posted before there was a doorbell */
-	if (q->tail)
-		refnic_write(q->rdev, q->doorbell, q->tail);
-	return 0;
+	err = CREF_COMMAND(v, REFNIC_OP_QUEUE_CREATE, q->conf.dma,
+			   q->conf.size, q->conf.tx, q->conf.idx,
+			   q->conf.idx + 1, q->conf.buf_len, q->tail);
+	if (!err)
+		WRITE_ONCE(q->doorbell, le64_to_cpu(v->mbox->args[0]));
+	return err;
 }
 
-int cref_ring_stop(void *priv, void *ring)
+static int cref_ring_stop(void *priv, void *ring)
 {
 	struct cref_queue *q = ring;
-	struct refnic_cmd cmd = { .qid = cpu_to_le16(q->qid) };
+	u32 doorbell = q->doorbell;
 	struct cref *v = priv;
 	int err;
 
 	WRITE_ONCE(q->doorbell, 0);
 	if (!v->up)	/* the reset of the device has taken all queues */
 		return 0;
-	err = cref_command(v, REFNIC_OP_QUEUE_DESTROY, &cmd);
+	err = CREF_COMMAND(v, REFNIC_OP_QUEUE_DESTROY, doorbell);
 	/* Pulled out: it reaches no memory any more. */
 	return err && cref_gone(v) ? 0 : err;
 }
 
-int cref_set_features(void *priv, u32 on, u32 changed)
+static int cref_set_features(void *priv, u32 on, u32 changed)
 {
-	struct refnic_cmd cmd = {
-		.offloads = cpu_to_le32(cref_offloads(priv, on)),
-	};
-
-	return cref_command(priv, REFNIC_OP_OFFLOADS, &cmd);
+	return CREF_COMMAND(priv, REFNIC_OP_OFFLOADS, on);
 }
 
-int cref_set_mac(void *priv, const u8 *mac)
+static int cref_set_mac(void *priv, const u8 *mac)
 {
-	struct refnic_cmd cmd = {};
-
-	memcpy(cmd.mac, mac, ETH_ALEN);
-	return cref_command(priv, REFNIC_OP_SET_MAC, &cmd);
+	return CREF_COMMAND(priv, REFNIC_OP_SET_MAC, ether_addr_to_u64(mac));
 }
 
-int cref_set_rx_mode(void *priv, const struct ceth_rx_mode *mode)
+static int cref_set_rx_mode(void *priv, const struct ceth_rx_mode *mode)
 {
-	u32 i, n = mode->n_uc + mode->n_mc, flags = 0;
-	struct refnic_cmd cmd = {};
+	u32 n = mode->n_uc + mode->n_mc;
 	struct cref *v = priv;
-	u8 *table = v->data;
 
-	for (i = 0; i < n; i++)
-		memcpy(table + i * 8, mode->uc[i], ETH_ALEN);
-	if (mode->promisc)
-		flags |= REFNIC_RX_PROMISC;
-	if (mode->allmulti)
-		flags |= REFNIC_RX_ALLMULTI;
-	cmd.rx_mode.flags = cpu_to_le32(flags);
-	cmd.rx_mode.n = cpu_to_le32(n);
-	cmd.rx_mode.table = cpu_to_le64(v->data_dma);
-	return cref_command(v, REFNIC_OP_RX_MODE, &cmd);
+	memcpy(v->mbox->data, mode->uc, n * ETH_ALEN);
+	return CREF_COMMAND(v, REFNIC_OP_RX_MODE, mode->promisc,
+			    mode->allmulti, n);
 }
 
-int cref_set_vlan(void *priv, u16 vid, bool on)
+static int cref_set_vlan(void *priv, u16 vid, bool on)
 {
-	struct refnic_cmd cmd = {
-		.vlan.vid	= cpu_to_le16(vid),
-		.vlan.on	= cpu_to_le16(on),
-	};
-
-	return cref_command(priv, REFNIC_OP_VLAN, &cmd);
+	return CREF_COMMAND(priv, REFNIC_OP_VLAN, vid, on);
 }
 
-/* Steering indexes are the numbers of the pairs. */
-int cref_set_rss(void *priv, u16 ctx, const struct ceth_rss *rss)
+static int cref_set_rss(void *priv, u16 ctx, const struct ceth_rss *rss)
 {
-	struct refnic_cmd cmd = { .rss.ctx = cpu_to_le16(ctx) };
 	struct cref *v = priv;
-	u32 i, key = v->caps.rss_key_len, n = v->caps.rss_indir_len;
-	__le16 *indir = v->data;
+	__le16 *indir = (void *)v->mbox->data;
+	u32 i, n = v->caps.rss_indir_len;
 
 	if (!rss)
-		return cref_command(v, REFNIC_OP_RSS_REMOVE, &cmd);
+		return CREF_COMMAND(v, REFNIC_OP_RSS_REMOVE, ctx);
 	for (i = 0; i < n; i++)
 		indir[i] = cpu_to_le16(rss->indir[i]);
-	memcpy(indir + n, rss->key, key);
-	cmd.rss.key = cpu_to_le64(v->data_dma + n * sizeof(__le16));
-	cmd.rss.indir = cpu_to_le64(v->data_dma);
-	/* The core's numbers are the device's. */
-	cmd.rss.hash_types = cpu_to_le32(rss->hash_types);
-	cmd.rss.without = cpu_to_le32(rss->hash_without);
-	cmd.rss.xfrm = rss->xfrm;
-	cmd.rss.other = indir[0];
-	cmd.rss.key_len = cpu_to_le16(key);
-	cmd.rss.indir_len = cpu_to_le16(n);
-	return cref_command(v, REFNIC_OP_RSS, &cmd);
+	memcpy(indir + n, rss->key, v->caps.rss_key_len);
+	return CREF_COMMAND(v, REFNIC_OP_RSS, ctx, rss->hash_types,
+			    rss->hash_without, rss->xfrm);
 }
 
-int cref_set_coalesce(void *priv, u16 pair, const struct ceth_coalesce *coal)
+static int cref_set_rule(void *priv, u16 loc, const struct ceth_rule *rule)
 {
-	struct refnic_cmd cmd = {
-		.coalesce.vector	= cpu_to_le16(pair + 1),
-		.coalesce.rx_usecs	= cpu_to_le32(coal->rx_usecs),
-		.coalesce.rx_frames	= cpu_to_le32(coal->rx_frames),
-		.coalesce.tx_usecs	= cpu_to_le32(coal->tx_usecs),
-		.coalesce.tx_frames	= cpu_to_le32(coal->tx_frames),
-	};
+	struct cref *v = priv;
 
-	return cref_command(priv, REFNIC_OP_COALESCE, &cmd);
+	if (!rule)
+		return CREF_COMMAND(v, REFNIC_OP_RULE_REMOVE, loc);
+	memcpy(v->mbox->data, rule->saddr, sizeof(rule->saddr));
+	memcpy(v->mbox->data + sizeof(rule->saddr), rule->daddr,
+	       sizeof(rule->daddr));
+	return CREF_COMMAND(v, REFNIC_OP_RULE, loc, rule->fields, rule->v6,
+			    rule->proto, be16_to_cpu(rule->sport),
+			    be16_to_cpu(rule->dport),
+			    ether_addr_to_u64(rule->dmac), rule->vid,
+			    rule->queue, rule->rss, rule->ctx);
 }
 
-int cref_set_tx_rate(void *priv, void *ring, u32 mbps)
+static int cref_set_coalesce(void *priv, u16 pair,
+			     const struct ceth_coalesce *coal)
 {
-	const struct cref_queue *q = ring;
-	struct refnic_cmd cmd = {
-		.rate.qid	= cpu_to_le16(q->qid),
-		.rate.mbps	= cpu_to_le32(mbps),
-	};
-
-	return cref_command(priv, REFNIC_OP_TX_RATE, &cmd);
+	return CREF_COMMAND(priv, REFNIC_OP_COALESCE, pair + 1, coal->rx_usecs,
+			    coal->rx_frames, coal->tx_usecs, coal->tx_frames);
 }
 
-int cref_set_shaper(void *priv, void *ring, const struct ceth_shaper *s)
+static int cref_set_shaper(void *priv, void *ring, const struct ceth_shaper *s)
 {
 	const struct cref_queue *q = ring;
-	struct refnic_cmd cmd = {
-		.shaper.flags	= cpu_to_le16(q ? REFNIC_SHAPER_QUEUE : 0),
-		.shaper.qid	= cpu_to_le16(q ? q->qid : 0),
-		.shaper.node	= cpu_to_le16(s->node),
-		.shaper.bps	= cpu_to_le64(s->bps),
-		.shaper.burst	= cpu_to_le32(s->burst),
-	};
 
-	return cref_command(priv, REFNIC_OP_SHAPER, &cmd);
+	return CREF_COMMAND(priv, REFNIC_OP_SHAPER, q ? q->doorbell : 0,
+			    s->node, s->bps, s->burst);
 }
 
-int cref_clock_set(void *priv, const struct ceth_clock *change)
+static u64 cref_clock_read(void *priv)
 {
-	struct refnic_cmd cmd = {
-		.clock.flags	= cpu_to_le32((change->set ? REFNIC_CLOCK_SET : 0) |
-					      (change->step ? REFNIC_CLOCK_STEP : 0) |
-					      (change->adjust ? REFNIC_CLOCK_RATE : 0)),
-		.clock.rate	= cpu_to_le32((u32)change->scaled_ppm),
-		.clock.time	= cpu_to_le64(change->set ? change->time :
-							    (u64)change->delta),
-	};
+	struct cref *v = priv;
 
-	return cref_command(priv, REFNIC_OP_CLOCK, &cmd);
+	return refnic_read64(v->rdev, REFNIC_REG_TIME);
 }
 
-int cref_set_rule(void *priv, u16 loc, const struct ceth_rule *rule)
+static int cref_clock_set(void *priv, const struct ceth_clock *c)
 {
-	struct refnic_cmd cmd = { .rule.loc = cpu_to_le16(loc) };
-	struct refnic_cmd_rule *c = &cmd.rule;
-
-	if (rule) {
-		/* The core's fields are the device's. */
-		c->fields = cpu_to_le16(rule->fields);
-		c->flags = REFNIC_RULE_ON | (rule->v6 ? REFNIC_RULE_V6 : 0) |
-			   (rule->rss ? REFNIC_RULE_RSS : 0);
-		c->ctx = cpu_to_le16(rule->ctx);
-		c->proto = rule->proto;
-		c->index = cpu_to_le16(rule->queue);
-		memcpy(c->saddr, rule->saddr, sizeof(c->saddr));
-		memcpy(c->daddr, rule->daddr, sizeof(c->daddr));
-		c->sport = rule->sport;
-		c->dport = rule->dport;
-		memcpy(c->dmac, rule->dmac, sizeof(c->dmac));
-		c->vid = cpu_to_le16(rule->vid);
-	}
-	return cref_command(priv, REFNIC_OP_RULE, &cmd);
+	return CREF_COMMAND(priv, REFNIC_OP_CLOCK, c->set, c->time, c->step,
+			    c->delta, c->adjust, c->scaled_ppm);
 }
+
+static void cref_get_link(void *priv, struct ceth_link *link)
+{
+	struct cref *v = priv;
+	u32 val = refnic_read(v->rdev, REFNIC_REG_LINK);
+
+	if (val == REFNIC_GONE)
+		return;
+	link->up = val & REFNIC_LINK_UP;
+	link->speed = FIELD_GET(REFNIC_LINK_SPEED, val);
+	link->full_duplex = true;
+}
+
+static int cref_get_stats(void *priv, u64 *val)
+{
+	struct cref *v = priv;
+	const __le64 *from = (void *)v->mbox->data;
+	int i, err = CREF_COMMAND(v, REFNIC_OP_STATS);
+
+	for (i = 0; !err && i < REFNIC_STATS; i++)
+		val[i] = le64_to_cpu(from[i]);
+	return err;
+}
+
+static int cref_set_func(void *priv, u16 id, const struct ceth_func *func)
+{
+	if (!func)
+		return CREF_COMMAND(priv, REFNIC_OP_FUNC_REMOVE, id);
+	return CREF_COMMAND(priv, REFNIC_OP_FUNC, id, func->active,
+			    func->n_pairs, ether_addr_to_u64(func->mac));
+}
+
+static bool cref_func_attached(void *priv, u16 id)
+{
+	struct cref *v = priv;
+
+	return refnic_read(v->rdev, REFNIC_REG_FUNC_UP) >> (id - 1) & 1;
+}
+
+static void cref_dump(void *priv, struct seq_file *s)
+{
+	struct cref *v = priv;
+
+	seq_printf(s, "status: %#x, health: %#x, link: %#x, features: %#llx%s\n",
+		   refnic_read(v->rdev, REFNIC_REG_STATUS),
+		   refnic_read(v->rdev, REFNIC_REG_HEALTH),
+		   refnic_read(v->rdev, REFNIC_REG_LINK), v->feat,
+		   v->broken ? ", broken" : "");
+}
+
+const struct ceth_ops cref_ops = {
+	.dev_init	= cref_dev_init,
+	.dev_reset	= cref_dev_reset,
+	.event		= cref_event,
+	.ring_entry	= REFNIC_RING_ENTRY,
+	.ring_init	= cref_ring_init,
+	.ring_start	= cref_ring_start,
+	.ring_stop	= cref_ring_stop,
+	.set_features	= cref_set_features,
+	.set_mac	= cref_set_mac,
+	.set_rx_mode	= cref_set_rx_mode,
+	.set_vlan	= cref_set_vlan,
+	.set_rss	= cref_set_rss,
+	.set_rule	= cref_set_rule,
+	.set_coalesce	= cref_set_coalesce,
+	.set_shaper	= cref_set_shaper,
+	.clock_read	= cref_clock_read,
+	.clock_set	= cref_clock_set,
+	.get_link	= cref_get_link,
+	.get_stats	= cref_get_stats,
+	.set_func	= cref_set_func,
+	.func_attached	= cref_func_attached,
+	.dump		= cref_dump,
+};

@@ -9,31 +9,20 @@
 #include "ref.h"
 
 /* The only ways to registers, once a poll each, and indirect calls in it. */
-static noinline void cref_ring(struct cref_queue *q, u32 doorbell, u32 tail)
-{
-	refnic_write(q->rdev, doorbell, tail);
-}
-
 static noinline void cref_arm(struct cref_queue *q)
 {
-	refnic_write(q->rdev, REFNIC_REG_VECTOR(q->vector), 1);
+	refnic_write(q->rdev, REFNIC_REG_VECTOR(q->conf.idx + 1), 1);
 }
 
 /* A stopped queue has no doorbell. */
-static __always_inline bool cref_doorbell(struct cref_queue *q)
+static noinline void cref_ring(void *ring)
 {
+	struct cref_queue *q = ring;
 	u32 doorbell = READ_ONCE(q->doorbell);
 
-	if (unlikely(!doorbell))
-		return false;
 	dma_wmb();
-	cref_ring(q, doorbell, q->tail);
-	return true;
-}
-
-static __always_inline void cref_rx_doorbell(void *ring)
-{
-	cref_doorbell(ring);
+	if (doorbell)
+		refnic_write(q->rdev, doorbell, q->tail);
 }
 
 static __always_inline bool cref_flush(void *ring)
@@ -43,7 +32,8 @@ static __always_inline bool cref_flush(void *ring)
 	if (q->rung == q->tail)
 		return false;
 	q->rung = q->tail;
-	return cref_doorbell(q);
+	cref_ring(q);
+	return READ_ONCE(q->doorbell);
 }
 
 static __always_inline void cref_post_open(void *ring, struct ceth_cursor *cur)
@@ -85,25 +75,14 @@ static __always_inline void cref_rx_post(void *ring, struct ceth_cursor *cur,
 	cref_post(ring, cur, dma, id);
 }
 
-static __always_inline void cref_tx_todo(const struct cref_queue *q,
-					 const struct refnic_desc *d,
-					 const struct ceth_tx_meta *meta)
-{
-	struct refnic_todo *todo = &q->more[d - q->desc].todo;
-
-	todo->csum_start = cpu_to_le16(meta->csum_start);
-	todo->csum_offset = cpu_to_le16(meta->csum_offset);
-	todo->hdr_len = cpu_to_le16(meta->hdr_len);
-	todo->mss = cpu_to_le16(meta->gso_size);
-	todo->extra = cpu_to_le64(meta->vlan_tci |
-				  meta->launch << __bf_shf(REFNIC_TODO_AT));
-}
-
+/* The core's bits of what is to do are the device's. */
 static __always_inline void cref_tx_post(void *ring, struct ceth_cursor *cur,
 					 const struct ceth_tx_seg *segs, u32 n,
 					 const struct ceth_tx_meta *meta)
 {
+	const struct cref_queue *q = ring;
 	const struct refnic_desc *d;
+	struct refnic_todo *todo;
 	u64 ctrl;
 	u32 i;
 
@@ -112,12 +91,18 @@ static __always_inline void cref_tx_post(void *ring, struct ceth_cursor *cur,
 		       (u64)segs[i].len << __bf_shf(REFNIC_D_LEN);
 		if (i == n - 1)
 			ctrl |= REFNIC_D_EOP;
-		/* The core's bits are the device's. */
 		if (!i && meta)
 			ctrl |= meta->flags << __bf_shf(REFNIC_D_TODO);
-		d = cref_post(ring, cur, segs[i].dma, ctrl);
-		if (!i && meta)
-			cref_tx_todo(ring, d, meta);
+		d = cref_post(q, cur, segs[i].dma, ctrl);
+		if (i || !meta)
+			continue;
+		todo = &q->more[d - q->desc].todo;
+		todo->csum_start = cpu_to_le16(meta->csum_start);
+		todo->csum_offset = cpu_to_le16(meta->csum_offset);
+		todo->hdr_len = cpu_to_le16(meta->hdr_len);
+		todo->mss = cpu_to_le16(meta->gso_size);
+		todo->extra = cpu_to_le64(meta->vlan_tci | meta->launch <<
+					  __bf_shf(REFNIC_TODO_AT));
 	}
 }
 
@@ -154,11 +139,6 @@ static __always_inline bool cref_next(const struct ceth_cursor *cur, u32 *head)
 	return !(*head & REFNIC_C_PHASE);
 }
 
-static __always_inline void cref_skip(struct ceth_cursor *cur)
-{
-	cur->pos += sizeof(struct refnic_cmpl);
-}
-
 static __always_inline bool cref_rx_next(void *ring, struct ceth_cursor *cur,
 					 struct ceth_rx_cmpl *c)
 {
@@ -169,7 +149,7 @@ static __always_inline bool cref_rx_next(void *ring, struct ceth_cursor *cur,
 	c->id = (u16)head;
 	c->len = head >> 16;
 	c->word = (unsigned long)cur->pos;
-	cref_skip(cur);
+	cur->pos += sizeof(struct refnic_cmpl);
 	return true;
 }
 
@@ -195,6 +175,9 @@ static __always_inline u32 cref_rx_begin(const void *ring,
 	return bufs;
 }
 
+/* The core's flags are the device's. */
+#define CREF_RX_FLAGS	(CETH_RX_CSUM_OK | CETH_RX_HASH | CETH_RX_VLAN | \
+			 CETH_RX_TIME | CETH_RX_GRO)
 static __always_inline void cref_rx_meta(const void *ring,
 					 const struct ceth_rx_info *info,
 					 struct ceth_rx_meta *meta)
@@ -211,29 +194,22 @@ static __always_inline void cref_rx_meta(const void *ring,
 		came = (void *)&info->w[3];
 	}
 	flags = READ_ONCE(c->flags);
-	meta->flags = 0;
-	if (flags & REFNIC_CF_CSUM_OK)
-		meta->flags |= CETH_RX_CSUM_OK;
+	meta->flags = flags & CREF_RX_FLAGS;
+	meta->hash = le32_to_cpu(READ_ONCE(c->hash));
 	meta->hash_type = READ_ONCE(c->hash_type);
-	if (meta->hash_type) {
-		meta->flags |= CETH_RX_HASH;
-		meta->hash = le32_to_cpu(READ_ONCE(c->hash));
-	}
-	if (unlikely(flags & REFNIC_CF_VLAN)) {
-		meta->flags |= CETH_RX_VLAN;
-		meta->vlan_tci = le16_to_cpu(READ_ONCE(c->tci));
-	}
-	if (unlikely(flags & REFNIC_CF_TIME)) {
-		meta->flags |= CETH_RX_TIME;
+	meta->vlan_tci = le16_to_cpu(READ_ONCE(c->tci));
+	if (unlikely(flags & REFNIC_CF_TIME))
 		meta->time = le64_to_cpu(READ_ONCE(*came));
-	}
 	if (unlikely(flags & REFNIC_CF_GRO)) {
-		meta->flags |= CETH_RX_GRO;
 		meta->gso_size = le16_to_cpu(READ_ONCE(c->gro_size));
 		meta->gso_segs = READ_ONCE(c->gro_segs);
 		meta->same_id = flags & REFNIC_CF_SAME_ID;
 	}
 }
+
+static_assert(CREF_RX_FLAGS == (REFNIC_CF_CSUM_OK | REFNIC_CF_HASH |
+				REFNIC_CF_VLAN | REFNIC_CF_TIME |
+				REFNIC_CF_GRO));
 
 static __always_inline bool cref_tx_next(void *ring, struct ceth_cursor *cur,
 					 u32 *id)
@@ -249,7 +225,7 @@ static __always_inline bool cref_tx_next(void *ring, struct ceth_cursor *cur,
 /* One completion for each packet, whatever its segments */
 static __always_inline void cref_tx_skip(struct ceth_cursor *cur, u32 n)
 {
-	cref_skip(cur);
+	cur->pos += sizeof(struct refnic_cmpl);
 }
 
 static __always_inline u64 cref_tx_time(const void *ring,
@@ -263,24 +239,15 @@ static __always_inline u64 cref_tx_time(const void *ring,
 	       le64_to_cpu(READ_ONCE(c->sent)) : 0;
 }
 
-static __always_inline bool cref_pending(struct cref_queue *q)
-{
-	struct ceth_cursor cur;
-	u32 head;
-
-	cref_open(q, &cur, 1);
-	return cref_next(&cur, &head);
-}
+static const struct ceth_dp_ops cref_dp_ops;
 
 /* A vector that was raised has disarmed itself. */
 static __always_inline bool cref_irq_arm(struct ceth_pair *pair)
 {
-	struct cref_queue *rx = ceth_rxq_priv(pair->rxq);
-
-	cref_arm(rx);
+	cref_arm(ceth_rxq_priv(pair->rxq));
 	/* The device completes, then looks whether the vector is armed. */
 	mb();
-	return cref_pending(rx) || cref_pending(ceth_txq_priv(pair->txq_done));
+	return ceth_pending_tmpl(pair, &cref_dp_ops);
 }
 
 static const struct ceth_dp_ops cref_dp_ops = {
@@ -294,7 +261,7 @@ static const struct ceth_dp_ops cref_dp_ops = {
 	.rx_post		= cref_rx_post,
 	.rx_post_close		= cref_post_close,
 	.rx_flush		= cref_flush,
-	.rx_doorbell		= cref_rx_doorbell,
+	.rx_doorbell		= cref_ring,
 	.tx_extra		= true,
 	.tx_post_open		= cref_post_open,
 	.tx_post		= cref_tx_post,

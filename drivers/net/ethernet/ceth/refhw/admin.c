@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reference NIC: the admin queue.
+/* Reference NIC: commands.
  *
  * Runs on the admin thread alone, as does every change of what it writes: a
  * command that is answered is in force.
@@ -7,6 +7,7 @@
 #include <linux/bitfield.h>
 #include <linux/etherdevice.h>
 #include <linux/kthread.h>
+#include <linux/log2.h>
 #include <linux/slab.h>
 
 #include <net/ceth/compat.h>
@@ -48,8 +49,11 @@ static void refhw_queue_stop(struct refhw_queue *q, bool flush)
 	refhw_queue_free(q);
 }
 
-static struct refhw_queue *refhw_queue_at(struct refhw *hw, u32 qid)
+/* By the name that the driver knows, its doorbell */
+static struct refhw_queue *refhw_queue_at(struct refhw *hw, u64 doorbell)
 {
+	u64 qid = (doorbell - REFNIC_REG_DOORBELL) / sizeof(u32);
+
 	if (qid >= REFHW_QIDS)
 		return NULL;
 	return rcu_dereference_protected(hw->queues[qid], true);
@@ -61,7 +65,7 @@ void refhw_queues_stop(struct refhw *hw)
 	u32 i;
 
 	for (i = 0; i < REFHW_QIDS; i++) {
-		q = refhw_queue_at(hw, i);
+		q = rcu_dereference_protected(hw->queues[i], true);
 		if (q)
 			refhw_queue_stop(q, false);
 	}
@@ -82,23 +86,34 @@ static int refhw_qid(struct refhw *hw)
 	return -ENOSPC;
 }
 
-static bool refhw_queue_args(const struct refhw *hw,
-			     const struct refnic_cmd_queue *c, bool tx)
-{
-	u32 pairs = hw->rdev.n_irqs - 1, index = le16_to_cpu(c->index);
-	u32 len = le32_to_cpu(c->buf_len);
+/* What the driver has created a queue with, in the order of the arguments */
+enum {
+	REFHW_Q_RING,
+	REFHW_Q_SIZE,
+	REFHW_Q_TX,
+	REFHW_Q_INDEX,
+	REFHW_Q_VECTOR,
+	REFHW_Q_BUF_LEN,
+	REFHW_Q_TAIL,
+};
 
-	return index < pairs && le16_to_cpu(c->vector) <= pairs &&
-	       c->size >= REFHW_RING_MIN && c->size <= REFHW_RING_MAX &&
-	       (tx || (len >= 256 && len <= REFNIC_BUF_MAX));
+static bool refhw_queue_args(const struct refhw *hw, const u64 *a)
+{
+	u32 pairs = hw->rdev.n_irqs - 1;
+
+	return a[REFHW_Q_INDEX] < pairs && a[REFHW_Q_VECTOR] <= pairs &&
+	       a[REFHW_Q_SIZE] >= REFHW_RING_MIN &&
+	       a[REFHW_Q_SIZE] <= REFHW_RING_MAX &&
+	       is_power_of_2(a[REFHW_Q_SIZE]) &&
+	       (a[REFHW_Q_TX] || (a[REFHW_Q_BUF_LEN] >= 256 &&
+				  a[REFHW_Q_BUF_LEN] <= REFNIC_BUF_MAX));
 }
 
-static bool refhw_queue_memory(struct refhw_queue *q,
-			       const struct refnic_cmd_queue *c)
+static bool refhw_queue_memory(struct refhw_queue *q, u64 addr)
 {
 	u32 n = q->mask + 1;
 
-	q->ring = refhw_dma(q->hw, le64_to_cpu(c->ring), REFNIC_RING_ENTRY * n);
+	q->ring = refhw_dma(q->hw, addr, REFNIC_RING_ENTRY * n);
 	if (!q->ring)
 		return false;
 	q->cmpl = (void *)(q->ring + n);
@@ -106,16 +121,18 @@ static bool refhw_queue_memory(struct refhw_queue *q,
 	return true;
 }
 
-static enum refnic_code refhw_queue_create(struct refhw *hw,
-					   struct refnic_cmd_queue *c, bool tx)
+static enum refnic_code refhw_queue_create(struct refhw *hw, const u64 *a,
+					   u64 *doorbell)
 {
-	u16 index = le16_to_cpu(c->index);
+	bool tx = a[REFHW_Q_TX];
 	enum refnic_code code;
 	struct refhw_queue *q;
+	u16 index;
 	int qid;
 
-	if (!refhw_queue_args(hw, c, tx))
+	if (!refhw_queue_args(hw, a))
 		return REFNIC_ERR_ARG;
+	index = a[REFHW_Q_INDEX];
 	if (tx ? !!hw->txqs[index] : !!rcu_access_pointer(hw->rxqs[index]))
 		return REFNIC_ERR_STATE;
 	qid = refhw_qid(hw);
@@ -128,17 +145,18 @@ static enum refnic_code refhw_queue_create(struct refhw *hw,
 	q->qid = qid;
 	q->index = index;
 	q->tx = tx;
-	q->vec = &hw->vecs[le16_to_cpu(c->vector)];
+	q->vec = &hw->vecs[a[REFHW_Q_VECTOR]];
 	q->out.tx_vec = q->vec;
-	q->order = c->size;
-	q->mask = BIT(c->size) - 1;
-	q->buf_len = le32_to_cpu(c->buf_len);
+	q->order = ilog2(a[REFHW_Q_SIZE]);
+	q->mask = a[REFHW_Q_SIZE] - 1;
+	q->buf_len = a[REFHW_Q_BUF_LEN];
+	q->tail = tx ? 0 : a[REFHW_Q_TAIL];
 	q->alive = true;
 	mutex_init(&q->lock);
 	init_waitqueue_head(&q->wait);
 	refhw_gro_init(q);
 	code = REFNIC_ERR_DMA;
-	if (!refhw_queue_memory(q, c))
+	if (!refhw_queue_memory(q, a[REFHW_Q_RING]))
 		goto err;
 	code = REFNIC_ERR_MEMORY;
 	if (tx)
@@ -150,17 +168,16 @@ static enum refnic_code refhw_queue_create(struct refhw *hw,
 		hw->txqs[index] = q;
 	else
 		rcu_assign_pointer(hw->rxqs[index], q);
-	c->qid = cpu_to_le16(qid);
-	c->doorbell = cpu_to_le32(REFNIC_REG_DOORBELL + qid * sizeof(u32));
+	*doorbell = REFNIC_REG_DOORBELL + qid * sizeof(u32);
 	return REFNIC_OK;
 err:
 	refhw_queue_free(q);
 	return code;
 }
 
-static enum refnic_code refhw_queue_destroy(struct refhw *hw, u16 qid)
+static enum refnic_code refhw_queue_destroy(struct refhw *hw, u64 doorbell)
 {
-	struct refhw_queue *q = refhw_queue_at(hw, qid);
+	struct refhw_queue *q = refhw_queue_at(hw, doorbell);
 
 	if (!q)
 		return REFNIC_ERR_ARG;
@@ -178,26 +195,19 @@ static void refhw_filter_set(struct refhw *hw, struct refhw_filter *filter)
 	kvfree(old);
 }
 
-static enum refnic_code refhw_rx_mode(struct refhw *hw,
-				      const struct refnic_cmd_rx_mode *c)
+static enum refnic_code refhw_rx_mode(struct refhw *hw, const u64 *a)
 {
-	u32 n = le32_to_cpu(c->n), i;
 	struct refhw_filter *filter;
-	const u8 *table = NULL;
 
-	if (n > REFHW_FILTERS)
+	if (a[2] > REFHW_FILTERS)
 		return REFNIC_ERR_ARG;
-	if (n)
-		table = refhw_dma(hw, le64_to_cpu(c->table), n * 8);
-	if (n && !table)
-		return REFNIC_ERR_DMA;
 	filter = kvzalloc_obj(*filter);
 	if (!filter)
 		return REFNIC_ERR_MEMORY;
-	filter->flags = le32_to_cpu(c->flags);
-	filter->n = n;
-	for (i = 0; i < n; i++)
-		ether_addr_copy(filter->addr[i], table + i * 8);
+	filter->promisc = a[0];
+	filter->allmulti = a[1];
+	filter->n = a[2];
+	memcpy(filter->addr, hw->mbox->data, filter->n * ETH_ALEN);
 	refhw_filter_set(hw, filter);
 	return REFNIC_OK;
 }
@@ -216,24 +226,23 @@ static void refhw_rss_set(struct refhw *hw, u32 ctx, struct refhw_rss *rss)
 /* Does a rule name a context? */
 static bool refhw_rss_used(struct refhw *hw, u32 ctx)
 {
-	const struct refnic_cmd_rule *r;
+	const struct refhw_rule *r;
 	u32 i;
 
 	for (i = 0; i < REFHW_RULES; i++) {
 		r = rcu_dereference_protected(hw->rules[i], true);
-		if (r && (r->flags & REFNIC_RULE_RSS) &&
-		    le16_to_cpu(r->ctx) == ctx)
+		if (r && r->rss && r->ctx == ctx)
 			return true;
 	}
 	return false;
 }
 
-static bool refhw_rss_ctx(const struct refhw *hw, u32 ctx)
+static bool refhw_rss_ctx(const struct refhw *hw, u64 ctx)
 {
 	return !ctx || ((hw->feat & REFNIC_F_RSS_CTX) && ctx <= REFHW_RSS_CTXS);
 }
 
-static enum refnic_code refhw_rss_remove(struct refhw *hw, u32 ctx)
+static enum refnic_code refhw_rss_remove(struct refhw *hw, u64 ctx)
 {
 	if (!(hw->feat & REFNIC_F_RSS_CTX))
 		return REFNIC_ERR_OP;
@@ -245,81 +254,57 @@ static enum refnic_code refhw_rss_remove(struct refhw *hw, u32 ctx)
 	return REFNIC_OK;
 }
 
-static bool refhw_rss_args(const struct refhw *hw,
-			   const struct refnic_cmd_rss *c)
+static enum refnic_code refhw_rss(struct refhw *hw, const u64 *a)
 {
-	bool sym = hw->feat & REFNIC_F_RSS_SYM;
-
-	if (le16_to_cpu(c->key_len) != REFHW_KEY_LEN ||
-	    le16_to_cpu(c->indir_len) != REFHW_INDIR_LEN)
-		return false;
-	if (!refhw_rss_ctx(hw, le16_to_cpu(c->ctx)))
-		return false;
-	if (c->xfrm > REFNIC_XFRM_OR_XOR ||
-	    c->xfrm == (REFNIC_XFRM_XOR | REFNIC_XFRM_OR_XOR))
-		return false;
-	return sym || (!c->xfrm && !c->without);
-}
-
-static enum refnic_code refhw_rss(struct refhw *hw,
-				  const struct refnic_cmd_rss *c)
-{
+	const __le16 *indir = (const void *)hw->mbox->data;
+	u64 ctx = a[0], without = a[2], xfrm = a[3];
 	u32 i, pairs = hw->rdev.n_irqs - 1;
 	struct refhw_rss *rss;
-	const __le16 *indir;
-	const u8 *key;
 
 	if (!(hw->feat & REFNIC_F_RSS))
 		return REFNIC_ERR_OP;
-	if (!refhw_rss_args(hw, c))
+	if (!refhw_rss_ctx(hw, ctx) || xfrm > REFNIC_XFRM_OR_XOR ||
+	    (!(hw->feat & REFNIC_F_RSS_SYM) && (xfrm || without)))
 		return REFNIC_ERR_ARG;
-	key = refhw_dma(hw, le64_to_cpu(c->key), REFHW_KEY_LEN);
-	indir = refhw_dma(hw, le64_to_cpu(c->indir),
-			  REFHW_INDIR_LEN * sizeof(*indir));
-	if (!key || !indir)
-		return REFNIC_ERR_DMA;
 	rss = kvzalloc_obj(*rss);
 	if (!rss)
 		return REFNIC_ERR_MEMORY;
-	rss->types = le32_to_cpu(c->hash_types);
-	rss->without = le32_to_cpu(c->without);
-	rss->xfrm = c->xfrm;
-	rss->other = le16_to_cpu(c->other);
-	memcpy(rss->key, key, REFHW_KEY_LEN);
+	rss->types = a[1];
+	rss->without = without;
+	rss->xfrm = xfrm;
+	memcpy(rss->key, indir + REFHW_INDIR_LEN, REFHW_KEY_LEN);
 	for (i = 0; i < REFHW_INDIR_LEN; i++) {
 		rss->indir[i] = le16_to_cpu(indir[i]);
-		if (rss->indir[i] >= pairs || rss->other >= pairs) {
+		if (rss->indir[i] >= pairs) {
 			kvfree(rss);
 			return REFNIC_ERR_ARG;
 		}
 	}
 	refhw_rss_prepare(rss);
-	refhw_rss_set(hw, le16_to_cpu(c->ctx), rss);
+	refhw_rss_set(hw, ctx, rss);
 	return REFNIC_OK;
 }
 
-static enum refnic_code refhw_coalesce(struct refhw *hw,
-				       const struct refnic_cmd_coalesce *c)
+static enum refnic_code refhw_coalesce(struct refhw *hw, const u64 *a)
 {
-	u32 n = le16_to_cpu(c->vector);
 	struct refhw_vec *vec;
 	unsigned long flags;
 
 	if (!(hw->feat & REFNIC_F_COALESCE))
 		return REFNIC_ERR_OP;
-	if (n >= hw->rdev.n_irqs)
+	if (a[0] >= hw->rdev.n_irqs)
 		return REFNIC_ERR_ARG;
-	vec = &hw->vecs[n];
+	vec = &hw->vecs[a[0]];
 	spin_lock_irqsave(&vec->lock, flags);
-	vec->usecs[0] = le32_to_cpu(c->rx_usecs);
-	vec->frames[0] = le32_to_cpu(c->rx_frames);
-	vec->usecs[1] = le32_to_cpu(c->tx_usecs);
-	vec->frames[1] = le32_to_cpu(c->tx_frames);
+	vec->usecs[0] = a[1];
+	vec->frames[0] = a[2];
+	vec->usecs[1] = a[3];
+	vec->frames[1] = a[4];
 	spin_unlock_irqrestore(&vec->lock, flags);
 	return REFNIC_OK;
 }
 
-static enum refnic_code refhw_vlan(struct refhw *hw, u16 vid, bool on)
+static enum refnic_code refhw_vlan(struct refhw *hw, u64 vid, bool on)
 {
 	if (!(hw->feat & REFNIC_F_VLAN_FILTER))
 		return REFNIC_ERR_OP;
@@ -332,10 +317,9 @@ static enum refnic_code refhw_vlan(struct refhw *hw, u16 vid, bool on)
 	return REFNIC_OK;
 }
 
-static void refhw_rule_set(struct refhw *hw, u32 loc,
-			   struct refnic_cmd_rule *rule)
+static void refhw_rule_set(struct refhw *hw, u32 loc, struct refhw_rule *rule)
 {
-	struct refnic_cmd_rule *old;
+	struct refhw_rule *old;
 	u32 end = hw->rules_end;
 
 	old = rcu_dereference_protected(hw->rules[loc], true);
@@ -351,44 +335,48 @@ static void refhw_rule_set(struct refhw *hw, u32 loc,
 	kfree(old);
 }
 
-static enum refnic_code refhw_rule_cmd(struct refhw *hw,
-				       const struct refnic_cmd_rule *c)
+static enum refnic_code refhw_rule_cmd(struct refhw *hw, const u64 *a)
 {
-	u32 loc = le16_to_cpu(c->loc), index = le16_to_cpu(c->index);
-	struct refnic_cmd_rule *rule = NULL;
+	const u8 *data = hw->mbox->data;
+	struct refhw_rule *rule, r = {
+		.fields	= a[1],
+		.v6	= a[2],
+		.proto	= a[3],
+		.sport	= a[4],
+		.dport	= a[5],
+		.vid	= a[7],
+		.index	= a[8],
+		.rss	= a[9],
+		.ctx	= a[10],
+	};
 
 	if (!(hw->feat & REFNIC_F_RULES))
 		return REFNIC_ERR_OP;
-	if (loc >= REFHW_RULES ||
-	    (index >= hw->rdev.n_irqs - 1 && index != REFNIC_RULE_DROP))
+	if (a[0] >= REFHW_RULES ||
+	    (r.index >= hw->rdev.n_irqs - 1 && r.index != REFNIC_RULE_DROP))
 		return REFNIC_ERR_ARG;
-	if (c->flags & REFNIC_RULE_RSS) {
-		u32 ctx = le16_to_cpu(c->ctx);
-
-		if (!(hw->feat & REFNIC_F_RSS_CTX) || !refhw_rss_ctx(hw, ctx) ||
-		    !rcu_access_pointer(hw->rss[ctx]) ||
-		    index == REFNIC_RULE_DROP)
-			return REFNIC_ERR_ARG;
-	}
-	if (c->flags & REFNIC_RULE_ON) {
-		rule = kmemdup(c, sizeof(*c), GFP_KERNEL);
-		if (!rule)
-			return REFNIC_ERR_MEMORY;
-	}
-	refhw_rule_set(hw, loc, rule);
+	if (r.rss && (!(hw->feat & REFNIC_F_RSS_CTX) ||
+		      !refhw_rss_ctx(hw, r.ctx) ||
+		      !rcu_access_pointer(hw->rss[r.ctx]) ||
+		      r.index == REFNIC_RULE_DROP))
+		return REFNIC_ERR_ARG;
+	u64_to_ether_addr(a[6], r.dmac);
+	memcpy(r.saddr, data, sizeof(r.saddr));
+	memcpy(r.daddr, data + sizeof(r.saddr), sizeof(r.daddr));
+	rule = kmemdup(&r, sizeof(r), GFP_KERNEL);
+	if (!rule)
+		return REFNIC_ERR_MEMORY;
+	refhw_rule_set(hw, a[0], rule);
 	return REFNIC_OK;
 }
 
-static enum refnic_code refhw_tx_rate(struct refhw *hw,
-				      const struct refnic_cmd_rate *c)
+static enum refnic_code refhw_rule_remove(struct refhw *hw, u64 loc)
 {
-	struct refhw_queue *q = refhw_queue_at(hw, le16_to_cpu(c->qid));
-
-	if (!(hw->feat & REFNIC_F_TX_RATE))
+	if (!(hw->feat & REFNIC_F_RULES))
 		return REFNIC_ERR_OP;
-	if (!q || !q->tx)
+	if (loc >= REFHW_RULES)
 		return REFNIC_ERR_ARG;
-	refhw_pace_rate(q, le32_to_cpu(c->mbps));
+	refhw_rule_set(hw, loc, NULL);
 	return REFNIC_OK;
 }
 
@@ -410,105 +398,126 @@ static enum refnic_code refhw_offloads(struct refhw *hw, u32 on)
 	return REFNIC_OK;
 }
 
-static enum refnic_code refhw_shaper(struct refhw *hw,
-				     const struct refnic_cmd_shaper *c)
+static enum refnic_code refhw_shaper(struct refhw *hw, const u64 *a)
 {
 	struct refhw_queue *q = NULL;
 
-	if (!(hw->feat & REFNIC_F_SHAPER))
+	if (!(hw->feat & REFNIC_F_SHAPER) &&
+	    (!(hw->feat & REFNIC_F_TX_RATE) || !a[0] || a[1] || a[3]))
 		return REFNIC_ERR_OP;
-	if (le16_to_cpu(c->flags) & REFNIC_SHAPER_QUEUE) {
-		q = refhw_queue_at(hw, le16_to_cpu(c->qid));
+	if (a[0]) {
+		q = refhw_queue_at(hw, a[0]);
 		if (!q || !q->tx)
 			return REFNIC_ERR_ARG;
 	}
-	return refhw_pace_cmd(hw, q, c);
+	return refhw_pace_cmd(hw, q, a[1], a[2], a[3]);
 }
 
-static enum refnic_code refhw_command(struct refhw *hw, struct refnic_cmd *c)
+static enum refnic_code refhw_set_mac(struct refhw *hw, u64 addr)
 {
-	switch (le16_to_cpu(c->op)) {
-	case REFNIC_OP_RXQ_CREATE:
-		return refhw_queue_create(hw, &c->queue, false);
-	case REFNIC_OP_TXQ_CREATE:
-		return refhw_queue_create(hw, &c->queue, true);
+	u8 mac[ETH_ALEN];
+
+	u64_to_ether_addr(addr, mac);
+	if (!is_valid_ether_addr(mac))
+		return REFNIC_ERR_ARG;
+	ether_addr_copy(hw->mac, mac);
+	return REFNIC_OK;
+}
+
+/* Frames flow from now on, and events raise interrupts. */
+static enum refnic_code refhw_init_cmd(struct refhw *hw, u64 feat)
+{
+	if (feat & ~hw->caps)
+		return REFNIC_ERR_ARG;
+	if (hw->status & REFNIC_STAT_RUNNING)
+		return REFNIC_ERR_STATE;
+	hw->feat = feat;
+	/* What the status vouches for is there. */
+	smp_store_release(&hw->status, hw->status | REFNIC_STAT_RUNNING);
+	refhw_vec_arm(&hw->vecs[0], true);
+	if (atomic_read(&hw->events))
+		refhw_vec_fire(&hw->vecs[0]);
+	return REFNIC_OK;
+}
+
+/* @a: arguments, and answers. Nothing but what is asked first works before it. */
+static enum refnic_code refhw_command(struct refhw *hw, u32 op, u64 *a)
+{
+	if (op == REFNIC_OP_INIT)
+		return refhw_init_cmd(hw, a[0]);
+	if (!(hw->status & REFNIC_STAT_RUNNING))
+		return REFNIC_ERR_STATE;
+	switch (op) {
+	case REFNIC_OP_QUEUE_CREATE:
+		return refhw_queue_create(hw, a, &a[0]);
 	case REFNIC_OP_QUEUE_DESTROY:
-		return refhw_queue_destroy(hw, le16_to_cpu(c->qid));
+		return refhw_queue_destroy(hw, a[0]);
 	case REFNIC_OP_SET_MAC:
-		if (!is_valid_ether_addr(c->mac))
-			return REFNIC_ERR_ARG;
-		ether_addr_copy(hw->mac, c->mac);
-		return REFNIC_OK;
+		return refhw_set_mac(hw, a[0]);
 	case REFNIC_OP_RX_MODE:
-		return refhw_rx_mode(hw, &c->rx_mode);
+		return refhw_rx_mode(hw, a);
 	case REFNIC_OP_VLAN:
-		return refhw_vlan(hw, le16_to_cpu(c->vlan.vid),
-				  c->vlan.on);
+		return refhw_vlan(hw, a[0], a[1]);
 	case REFNIC_OP_RSS:
-		return refhw_rss(hw, &c->rss);
-	case REFNIC_OP_OFFLOADS:
-		return refhw_offloads(hw, le32_to_cpu(c->offloads));
-	case REFNIC_OP_COALESCE:
-		return refhw_coalesce(hw, &c->coalesce);
-	case REFNIC_OP_STATS:
-		return refhw_stats(hw, &c->stats);
-	case REFNIC_OP_RULE:
-		return refhw_rule_cmd(hw, &c->rule);
+		return refhw_rss(hw, a);
 	case REFNIC_OP_RSS_REMOVE:
-		return refhw_rss_remove(hw, le16_to_cpu(c->rss.ctx));
-	case REFNIC_OP_TX_RATE:
-		return refhw_tx_rate(hw, &c->rate);
-	case REFNIC_OP_FUNC_ADD:
-	case REFNIC_OP_FUNC_SET:
-	case REFNIC_OP_FUNC_DEL:
-		return refhw_func_command(hw, le16_to_cpu(c->op), &c->func);
-	case REFNIC_OP_SHAPER:
-		return refhw_shaper(hw, &c->shaper);
+		return refhw_rss_remove(hw, a[0]);
+	case REFNIC_OP_OFFLOADS:
+		return refhw_offloads(hw, a[0]);
+	case REFNIC_OP_COALESCE:
+		return refhw_coalesce(hw, a);
+	case REFNIC_OP_STATS:
+		refhw_stats(hw, (void *)hw->mbox->data);
+		return REFNIC_OK;
 	case REFNIC_OP_CLOCK:
 		if (!(hw->feat & REFNIC_F_CLOCK))
 			return REFNIC_ERR_OP;
-		refhw_clock_set(hw, &c->clock);
+		refhw_clock_set(hw, a);
 		return REFNIC_OK;
+	case REFNIC_OP_RULE:
+		return refhw_rule_cmd(hw, a);
+	case REFNIC_OP_RULE_REMOVE:
+		return refhw_rule_remove(hw, a[0]);
+	case REFNIC_OP_SHAPER:
+		return refhw_shaper(hw, a);
+	case REFNIC_OP_FUNC:
+	case REFNIC_OP_FUNC_REMOVE:
+		return refhw_func_command(hw, a, op == REFNIC_OP_FUNC);
 	default:
 		return REFNIC_ERR_OP;
 	}
 }
 
-/* Commands up to the doorbell, one after the other. */
+/* The command that the doorbell has told of */
 void refhw_admin(struct refhw *hw)
 {
+	u64 args[ARRAY_SIZE(hw->mbox->args)];
 	enum refnic_code code;
-	struct refnic_cmd cmd;
-	struct refnic_cmd *c;
-	u32 tail;
+	struct refnic_mbox *m;
+	u32 op, i;
 
-	if (!hw->aq || READ_ONCE(hw->control_new))
+	if (READ_ONCE(hw->control_new))
 		return;
 	/* Pairs with the release of the doorbell. */
-	tail = smp_load_acquire(&hw->aq_tail);
-	if (tail - hw->aq_head > BIT(hw->aq_order)) {
-		refhw_fail(hw, REFNIC_HEALTH_ADMIN, 0);
-		hw->aq_head = tail;
+	op = smp_load_acquire(&hw->command);
+	if (!op)
 		return;
-	}
-	while (hw->aq_head != tail && !kthread_should_stop()) {
-		c = &hw->aq[hw->aq_head++ & (BIT(hw->aq_order) - 1)];
-		/* The driver may write on: what is checked is a copy. */
-		cmd = *c;
-		if (refhw_fault(hw->port, REFHW_FAULT_ADMIN_STUCK))
-			continue;
-		if (refhw_fault(hw->port, REFHW_FAULT_ADMIN_ERROR))
-			code = REFNIC_ERR_MEMORY;
-		else
-			code = refhw_command(hw, &cmd);
-		memcpy(c->args, cmd.args, sizeof(c->args));
-		/* The answer before the sign that it is there. */
-		smp_wmb();
-		WRITE_ONCE(c->status, cpu_to_le32(REFNIC_CMD_DONE | code));
-		/* A reset comes before what is left. */
-		if (READ_ONCE(hw->control_new))
-			return;
-	}
+	WRITE_ONCE(hw->command, 0);
+	m = refhw_dma(hw, hw->mbox_addr, sizeof(*m));
+	if (!m || refhw_fault(hw->port, REFHW_FAULT_ADMIN_STUCK))
+		return;
+	hw->mbox = m;
+	/* The driver may write on: what is checked is a copy. */
+	for (i = 0; i < ARRAY_SIZE(args); i++)
+		args[i] = le64_to_cpu(READ_ONCE(m->args[i]));
+	if (refhw_fault(hw->port, REFHW_FAULT_ADMIN_ERROR))
+		code = REFNIC_ERR_MEMORY;
+	else
+		code = refhw_command(hw, op, args);
+	m->args[0] = cpu_to_le64(args[0]);
+	/* The answer before the sign that it is there. */
+	smp_wmb();
+	WRITE_ONCE(m->status, cpu_to_le64(REFNIC_DONE | code));
 }
 
 /* Settings as after power on. No queue is left. */

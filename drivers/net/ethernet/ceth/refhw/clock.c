@@ -72,9 +72,9 @@ u32 refhw_time_reg(struct refhw *hw, bool high)
 	return lower_32_bits(now);
 }
 
-void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c)
+/* Command CLOCK, with its arguments */
+void refhw_clock_set(struct refhw *hw, const u64 *a)
 {
-	u32 what = le32_to_cpu(c->flags);
 	struct refhw_clock *clock = &hw->clock;
 	u64 at = ktime_get_raw_ns();
 	unsigned long flags;
@@ -82,12 +82,12 @@ void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c)
 	spin_lock_irqsave(&clock->lock, flags);
 	clock->base = refhw_clock_now(clock, at);
 	clock->at = at;
-	if (what & REFNIC_CLOCK_SET)
-		clock->base = le64_to_cpu(c->time);
-	if (what & REFNIC_CLOCK_STEP)
-		clock->base += le64_to_cpu(c->time);
-	if (what & REFNIC_CLOCK_RATE)
-		clock->rate = (s32)le32_to_cpu(c->rate);
+	if (a[0])
+		clock->base = a[1];
+	if (a[2])
+		clock->base += a[3];
+	if (a[4])
+		clock->rate = (s32)a[5];
 	spin_unlock_irqrestore(&clock->lock, flags);
 	/* What waits for a time waits for another one now. */
 	refhw_pace_again(hw);

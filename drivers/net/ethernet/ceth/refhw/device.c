@@ -66,7 +66,7 @@ static u32 refhw_mac_reg(const struct refhw *hw, u32 reg)
 {
 	const u8 *m = hw->perm;
 
-	if (reg == REFNIC_REG_MAC_HI)
+	if (reg == REFNIC_REG_MAC + 4)
 		return m[4] | m[5] << 8;
 	return m[0] | m[1] << 8 | m[2] << 16 | (u32)m[3] << 24;
 }
@@ -81,20 +81,12 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 	switch (reg) {
 	case REFNIC_REG_ID:
 		return REFNIC_ID;
-	case REFNIC_REG_VERSION:
-		return FIELD_PREP(REFNIC_VERSION_MAJOR, REFNIC_MAJOR);
-	case REFNIC_REG_CAPS_LO:
+	case REFNIC_REG_CAPS:
 		return lower_32_bits(hw->caps);
-	case REFNIC_REG_CAPS_HI:
+	case REFNIC_REG_CAPS + 4:
 		return upper_32_bits(hw->caps);
-	case REFNIC_REG_FEAT_LO:
-		return lower_32_bits(hw->feat);
-	case REFNIC_REG_FEAT_HI:
-		return upper_32_bits(hw->feat);
-	case REFNIC_REG_CONTROL:
-		return READ_ONCE(hw->control);
 	case REFNIC_REG_STATUS:
-		/* Pairs with the release of refhw_control(). */
+		/* Pairs with the release of what sets it. */
 		return smp_load_acquire(&hw->status);
 	case REFNIC_REG_HEALTH:
 		return READ_ONCE(hw->health);
@@ -107,8 +99,7 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return rdev->n_irqs - 1;
 	case REFNIC_REG_VECTORS:
 		return rdev->n_irqs;
-	case REFNIC_REG_RX_RING:
-	case REFNIC_REG_TX_RING:
+	case REFNIC_REG_RING:
 		return FIELD_PREP(REFNIC_RING_MIN, REFHW_RING_MIN) |
 		       FIELD_PREP(REFNIC_RING_MAX, REFHW_RING_MAX);
 	case REFNIC_REG_TX_SEGS:
@@ -128,8 +119,8 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return 10000;
 	case REFNIC_REG_COAL_FRAMES:
 		return 4096;
-	case REFNIC_REG_MAC_LO:
-	case REFNIC_REG_MAC_HI:
+	case REFNIC_REG_MAC:
+	case REFNIC_REG_MAC + 4:
 		return refhw_mac_reg(hw, reg);
 	case REFNIC_REG_FILTERS:
 		return REFHW_FILTERS;
@@ -143,19 +134,15 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return hw->caps & REFNIC_F_FUNCTIONS ? REFHW_FUNCTIONS : 0;
 	case REFNIC_REG_FUNC_UP:
 		return hw->caps & REFNIC_F_FUNCTIONS ? refhw_func_reg(port) : 0;
-	case REFNIC_REG_STATS:
-		return REFHW_STATS;
 	case REFNIC_REG_LAUNCH:
 		return REFHW_LAUNCH_AHEAD;
 	case REFNIC_REG_NODES:
 		return REFHW_NODES;
-	case REFNIC_REG_TIME_LO:
-	case REFNIC_REG_TIME_HI:
-		return refhw_time_reg(hw, reg == REFNIC_REG_TIME_HI);
+	case REFNIC_REG_TIME:
+	case REFNIC_REG_TIME + 4:
+		return refhw_time_reg(hw, reg != REFNIC_REG_TIME);
 	case REFNIC_REG_STARVED:
 		return READ_ONCE(hw->starved);
-	case REFNIC_REG_AQ_TAIL:
-		return READ_ONCE(hw->aq_tail);
 	default:
 		return 0;
 	}
@@ -215,32 +202,21 @@ static void refhw_write32(struct refnic_device *rdev, u32 reg, u32 val)
 		return;
 	}
 	switch (reg) {
-	case REFNIC_REG_FEAT_LO:
-		hw->feat = (hw->feat & ~(u64)U32_MAX) | val;
-		break;
-	case REFNIC_REG_FEAT_HI:
-		hw->feat = lower_32_bits(hw->feat) | (u64)val << 32;
-		break;
-	case REFNIC_REG_CONTROL:
-		if (val & REFNIC_CTRL_RESET)
-			WRITE_ONCE(hw->status, 0);
-		WRITE_ONCE(hw->control, val);
+	case REFNIC_REG_RESET:
+		WRITE_ONCE(hw->status, 0);
 		/* Pairs with the acquire in refhw_thread(). */
 		smp_store_release(&hw->control_new, true);
 		refhw_wake(hw);
 		break;
-	case REFNIC_REG_AQ_LO:
-		hw->aq_addr = (hw->aq_addr & ~(u64)U32_MAX) | val;
+	case REFNIC_REG_MBOX:
+		hw->mbox_addr = (hw->mbox_addr & ~(u64)U32_MAX) | val;
 		break;
-	case REFNIC_REG_AQ_HI:
-		hw->aq_addr = lower_32_bits(hw->aq_addr) | (u64)val << 32;
+	case REFNIC_REG_MBOX + 4:
+		hw->mbox_addr = lower_32_bits(hw->mbox_addr) | (u64)val << 32;
 		break;
-	case REFNIC_REG_AQ_SIZE:
-		hw->aq_order = val;
-		break;
-	case REFNIC_REG_AQ_TAIL:
+	case REFNIC_REG_COMMAND:
 		/* Pairs with the acquire in refhw_admin(). */
-		smp_store_release(&hw->aq_tail, val);
+		smp_store_release(&hw->command, val);
 		refhw_wake(hw);
 		break;
 	}
@@ -264,44 +240,10 @@ static void refhw_reset(struct refhw *hw)
 		refhw_vec_reset(&hw->vecs[i]);
 	atomic_set(&hw->events, 0);
 	hw->feat = 0;
-	hw->aq = NULL;
-	hw->aq_addr = 0;
-	hw->aq_order = 0;
-	hw->aq_head = 0;
-	WRITE_ONCE(hw->aq_tail, 0);
+	hw->mbox = NULL;
+	hw->mbox_addr = 0;
+	WRITE_ONCE(hw->command, 0);
 	WRITE_ONCE(hw->health, 0);
-}
-
-static bool refhw_enable(struct refhw *hw)
-{
-	if ((hw->feat & ~hw->caps) || hw->aq_order > REFNIC_AQ_SIZE_MAX)
-		return false;
-	hw->aq = refhw_dma(hw, hw->aq_addr, sizeof(*hw->aq) << hw->aq_order);
-	return hw->aq;
-}
-
-static void refhw_control(struct refhw *hw, u32 control)
-{
-	u32 status = hw->status, i;
-
-	if (control & REFNIC_CTRL_RESET) {
-		refhw_reset(hw);
-		status = REFNIC_STAT_READY;
-	} else if ((control & REFNIC_CTRL_ENABLE) &&
-		   !(status & REFNIC_STAT_ENABLED)) {
-		status |= refhw_enable(hw) ? REFNIC_STAT_ENABLED :
-					     REFNIC_STAT_FAILED;
-	}
-	if (status & REFNIC_STAT_ENABLED) {
-		status &= ~REFNIC_STAT_RUNNING;
-		if (control & REFNIC_CTRL_RUN)
-			status |= REFNIC_STAT_RUNNING;
-	}
-	/* What the status vouches for is there. */
-	smp_store_release(&hw->status, status);
-	for (i = 0; i < REFHW_MAX_PAIRS; i++)
-		if (hw->txqs[i])
-			refhw_tx_doorbell(hw->txqs[i]);
 }
 
 static int refhw_thread(void *data)
@@ -312,8 +254,7 @@ static int refhw_thread(void *data)
 		WRITE_ONCE(hw->idle, true);
 		set_current_state(TASK_IDLE);
 		if (!READ_ONCE(hw->control_new) && !READ_ONCE(hw->tx_new) &&
-		    (!hw->aq || READ_ONCE(hw->aq_tail) == hw->aq_head) &&
-		    !kthread_should_stop())
+		    !READ_ONCE(hw->command) && !kthread_should_stop())
 			schedule();
 		__set_current_state(TASK_RUNNING);
 		WRITE_ONCE(hw->idle, false);
@@ -322,12 +263,14 @@ static int refhw_thread(void *data)
 		if (smp_load_acquire(&hw->control_new)) {
 			WRITE_ONCE(hw->control_new, false);
 			smp_mb(); /* taken before it is looked at */
-			refhw_control(hw, READ_ONCE(hw->control));
+			refhw_reset(hw);
+			/* Nothing of before is touched any more. */
+			smp_store_release(&hw->status, REFNIC_STAT_READY);
 		}
 		refhw_admin(hw);
 		refhw_tx_start_new(hw);
 		/* Says so first: afterwards nothing is armed. */
-		if (hw->aq && refhw_fault(hw->port, REFHW_FAULT_RESET)) {
+		if (hw->mbox && refhw_fault(hw->port, REFHW_FAULT_RESET)) {
 			refhw_fail(hw, REFNIC_HEALTH_INTERNAL, 1);
 			refhw_reset(hw);
 			refhw_fail(hw, REFNIC_HEALTH_INTERNAL, 1);

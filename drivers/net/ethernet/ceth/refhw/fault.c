@@ -152,10 +152,9 @@ static int refhw_state_show(struct seq_file *s, void *unused)
 	hw = srcu_dereference(port->hw, &refhw_srcu);
 	if (!hw)
 		goto out;
-	seq_printf(s, "status %#x health %#x events %#x admin %u of %u\n",
+	seq_printf(s, "status %#x health %#x events %#x command %u\n",
 		   READ_ONCE(hw->status), READ_ONCE(hw->health),
-		   atomic_read(&hw->events), READ_ONCE(hw->aq_head),
-		   READ_ONCE(hw->aq_tail));
+		   atomic_read(&hw->events), READ_ONCE(hw->command));
 	for (i = 0; i < REFHW_STATS; i++)
 		seq_printf(s, "%s %lld\n", refhw_stat_names[i],
 			   (s64)atomic64_read(&hw->stats[i]));

@@ -45,38 +45,19 @@ static void refhw_func_work(struct work_struct *work)
 	mutex_unlock(&refhw_lock);
 }
 
-/* A number that has not been used for long, and is free for good. */
-static enum refnic_code refhw_func_add(struct refhw_port *port,
-				       struct refnic_cmd_func *c)
-{
-	struct refhw_fn *fn;
-	u32 i, slot;
-
-	for (i = 0; i < REFHW_FUNCTIONS; i++) {
-		slot = port->next_fn++ % REFHW_FUNCTIONS;
-		fn = &port->fns[slot];
-		if (fn->used || rcu_access_pointer(fn->hw))
-			continue;
-		fn->used = true;
-		c->id = cpu_to_le16(slot + 1);
-		return REFNIC_OK;
-	}
-	return REFNIC_ERR_MEMORY;
-}
-
 static enum refnic_code refhw_func_set(struct refhw_port *port,
-				       struct refhw_fn *fn,
-				       const struct refnic_cmd_func *c)
+				       struct refhw_fn *fn, const u64 *a)
 {
-	bool active = le16_to_cpu(c->flags) & REFNIC_FUNC_ACTIVE;
-	u32 pairs = le16_to_cpu(c->pairs);
+	bool active = a[1];
+	u8 mac[ETH_ALEN];
 
-	if (!is_valid_ether_addr(c->mac) || !pairs || pairs > port->pairs)
+	u64_to_ether_addr(a[3], mac);
+	if (!is_valid_ether_addr(mac) || !a[2] || a[2] > port->pairs)
 		return REFNIC_ERR_ARG;
 	if (active && fn->active)
 		return REFNIC_ERR_STATE;
-	ether_addr_copy(fn->mac, c->mac);
-	fn->pairs = pairs;
+	ether_addr_copy(fn->mac, mac);
+	fn->pairs = a[2];
 	fn->active = active;
 	fn->gen++;
 	return REFNIC_OK;
@@ -85,40 +66,29 @@ static enum refnic_code refhw_func_set(struct refhw_port *port,
 /**
  * refhw_func_command() - the commands of functions
  * @hw: the device; no function
- * @op: which
- * @c: arguments
+ * @a: arguments
+ * @set: the function is to be something, and not to go
  *
  * Return: code.
  */
-enum refnic_code refhw_func_command(struct refhw *hw, u16 op,
-				    struct refnic_cmd_func *c)
+enum refnic_code refhw_func_command(struct refhw *hw, const u64 *a, bool set)
 {
 	struct refhw_port *port = hw->port;
-	u32 slot = le16_to_cpu(c->id) - 1;
-	enum refnic_code code;
+	enum refnic_code code = REFNIC_OK;
 	struct refhw_fn *fn;
 
 	if (!(hw->feat & REFNIC_F_FUNCTIONS))
 		return REFNIC_ERR_OP;
+	if (!a[0] || a[0] > REFHW_FUNCTIONS)
+		return REFNIC_ERR_ARG;
+	fn = &port->fns[a[0] - 1];
 	mutex_lock(&port->fn_lock);
-	if (op == REFNIC_OP_FUNC_ADD) {
-		code = refhw_func_add(port, c);
-		goto out;
-	}
-	code = REFNIC_ERR_ARG;
-	if (slot >= REFHW_FUNCTIONS || !port->fns[slot].used)
-		goto out;
-	fn = &port->fns[slot];
-	if (op == REFNIC_OP_FUNC_SET) {
-		code = refhw_func_set(port, fn, c);
-	} else {
-		fn->used = false;
+	if (set)
+		code = refhw_func_set(port, fn, a);
+	else
 		fn->active = false;
-		code = REFNIC_OK;
-	}
-	schedule_work(&port->fn_work);
-out:
 	mutex_unlock(&port->fn_lock);
+	schedule_work(&port->fn_work);
 	return code;
 }
 
@@ -141,7 +111,6 @@ void refhw_func_off(struct refhw_port *port)
 
 	for (i = 0; i < REFHW_FUNCTIONS; i++) {
 		mutex_lock(&port->fn_lock);
-		port->fns[i].used = false;
 		port->fns[i].active = false;
 		mutex_unlock(&port->fn_lock);
 		hw = refhw_func_hw(&port->fns[i]);

@@ -181,19 +181,10 @@ static void refhw_pace_set(struct refhw *hw, struct refhw_shaper *s, u64 bps,
 	refhw_pace_again(hw);
 }
 
-/* Command TX_RATE */
-void refhw_pace_rate(struct refhw_queue *q, u32 mbps)
-{
-	refhw_pace_set(q->hw, &q->shaper, mbps * 1000000ULL, 0);
-}
-
 /* Command SHAPER; @q is its queue, if it is about one. */
 enum refnic_code refhw_pace_cmd(struct refhw *hw, struct refhw_queue *q,
-				const struct refnic_cmd_shaper *c)
+				u64 node, u64 bps, u32 burst)
 {
-	u32 node = le16_to_cpu(c->node), burst = le32_to_cpu(c->burst);
-	u64 bps = le64_to_cpu(c->bps);
-
 	if (node > REFHW_NODES || (bps && bps < REFNIC_SHAPER_MIN))
 		return REFNIC_ERR_ARG;
 	if (!q) {

@@ -47,8 +47,8 @@
 #include "refnic_hw.h"
 
 #define REFHW_MAX_PAIRS		64
-#define REFHW_RING_MIN		6
-#define REFHW_RING_MAX		12
+#define REFHW_RING_MIN		64
+#define REFHW_RING_MAX		4096
 #define REFHW_TX_SEGS		24
 #define REFHW_MTU		9600
 #define REFHW_KEY_LEN		40
@@ -286,23 +286,23 @@ struct refhw_queue {
 enum refhw_stat {
 	REFHW_RX_FRAMES,
 	REFHW_RX_BYTES,
-	REFHW_RX_FILTERED,
+	REFHW_RX_MULTICAST,
+	REFHW_RX_BROADCAST,
+	REFHW_RX_SIZE,
+	REFHW_RX_FILTERED = REFHW_RX_SIZE + REFNIC_SIZES,
 	REFHW_RX_NO_QUEUE,
 	REFHW_RX_NO_BUFFER,
 	REFHW_RX_LENGTH,
 	REFHW_RX_CSUM_BAD,
+	REFHW_RX_ERROR,
 	REFHW_TX_FRAMES,
 	REFHW_TX_BYTES,
-	REFHW_TX_ERROR,
-	REFHW_TX_NO_LINK,
-	REFHW_RX_ERROR,
-	REFHW_RX_MULTICAST,
-	REFHW_RX_BROADCAST,
 	REFHW_TX_MULTICAST,
 	REFHW_TX_BROADCAST,
-	REFHW_RX_SIZE,
-	REFHW_TX_SIZE = REFHW_RX_SIZE + REFNIC_SIZES,
-	REFHW_TX_LATE = REFHW_TX_SIZE + REFNIC_SIZES,
+	REFHW_TX_SIZE,
+	REFHW_TX_ERROR = REFHW_TX_SIZE + REFNIC_SIZES,
+	REFHW_TX_NO_LINK,
+	REFHW_TX_LATE,
 	REFHW_TX_FAR,
 	REFHW_STATS,
 };
@@ -312,7 +312,6 @@ enum refhw_stat {
  * @types: what is hashed
  * @without: and what of it is not
  * @xfrm: how source and destination are made one
- * @other: index for all else
  * @key: key
  * @indir: table
  * @hash: hash of each byte at each place of the input, computed from @key
@@ -321,7 +320,6 @@ struct refhw_rss {
 	u32 types;
 	u32 without;
 	u8 xfrm;
-	u16 other;
 	u8 key[REFHW_KEY_LEN];
 	u16 indir[REFHW_INDIR_LEN];
 	u32 hash[REFHW_HASH_INPUT][256];
@@ -329,14 +327,46 @@ struct refhw_rss {
 
 /**
  * struct refhw_filter - which frames the device takes
- * @flags: REFNIC_RX_*
+ * @promisc: all
+ * @allmulti: all that are multicast
  * @n: addresses in @addr
  * @addr: addresses beside the device's own
  */
 struct refhw_filter {
-	u32 flags;
+	bool promisc;
+	bool allmulti;
 	u32 n;
 	u8 addr[REFHW_FILTERS][ETH_ALEN];
+};
+
+/**
+ * struct refhw_rule - a rule of steering
+ * @fields: REFNIC_RULE_*
+ * @v6: version of IP
+ * @proto: protocol; 0: any
+ * @sport: source port
+ * @dport: destination port
+ * @vid: VLAN
+ * @index: where frames go; with @rss it is added to what the table says
+ * @rss: the table of @ctx says
+ * @ctx: context of steering
+ * @dmac: destination MAC address
+ * @saddr: source address
+ * @daddr: destination address
+ */
+struct refhw_rule {
+	u16 fields;
+	bool v6;
+	u8 proto;
+	u16 sport;
+	u16 dport;
+	u16 vid;
+	u16 index;
+	bool rss;
+	u16 ctx;
+	u8 dmac[ETH_ALEN];
+	u8 saddr[16];
+	u8 daddr[16];
 };
 
 /**
@@ -367,18 +397,15 @@ struct refhw_clock {
  * @task: admin thread
  * @idle: it sleeps
  * @gone: pulled out
- * @control: written by the driver
- * @control_new: and not yet looked at
+ * @control_new: a reset is wanted
  * @feat: features that the driver has taken
  * @status: REFNIC_STAT_*
  * @health: register
  * @events: register
  * @starved: register
- * @aq: admin queue
- * @aq_addr: its address
- * @aq_order: its size, a power of two
- * @aq_tail: doorbell
- * @aq_head: next command
+ * @mbox: mailbox, while a command is executed
+ * @mbox_addr: its address
+ * @command: to be executed; 0: none
  * @mac: address in force
  * @offloads: REFNIC_OFF_*
  * @vlans: let through
@@ -410,23 +437,20 @@ struct refhw {
 	struct task_struct *task;
 	bool idle;
 	bool gone;
-	u32 control;
 	bool control_new;
 	u64 feat;
 	u32 status;
 	u32 health;
 	atomic_t events;
 	u32 starved;
-	struct refnic_cmd *aq;
-	u64 aq_addr;
-	u32 aq_order;
-	u32 aq_tail;
-	u32 aq_head;
+	struct refnic_mbox *mbox;
+	u64 mbox_addr;
+	u32 command;
 	u8 mac[ETH_ALEN];
 	u32 offloads;
 	DECLARE_BITMAP(vlans, VLAN_N_VID);
 	struct refhw_filter __rcu *filter;
-	struct refnic_cmd_rule __rcu *rules[REFHW_RULES];
+	struct refhw_rule __rcu *rules[REFHW_RULES];
 	u32 rules_end;
 	struct refhw_rss __rcu *rss[1 + REFHW_RSS_CTXS];
 	struct refhw_vec *vecs;
@@ -546,7 +570,6 @@ struct refhw_faults {
 
 /**
  * struct refhw_fn - a function of a port's device: what it should be
- * @used: the driver has asked for it
  * @active: there should be a device
  * @pairs: its queue pairs
  * @gen: counts changes
@@ -554,7 +577,6 @@ struct refhw_faults {
  * @hw: the device, under refhw_lock; NULL: there is none
  */
 struct refhw_fn {
-	bool used;
 	bool active;
 	u16 pairs;
 	u32 gen;
@@ -583,7 +605,6 @@ struct refhw_fn {
  * @faults: misbehaviour
  * @fns: functions
  * @n_fns: devices among them
- * @next_fn: where the search for a function's number starts
  * @fn_lock: of @fns but for the devices
  * @fn_work: brings devices in line with @fns
  */
@@ -607,7 +628,6 @@ struct refhw_port {
 	struct refhw_faults faults;
 	struct refhw_fn fns[REFHW_FUNCTIONS];
 	u32 n_fns;
-	u32 next_fn;
 	struct mutex fn_lock; /* of what functions there should be */
 	struct work_struct fn_work;
 };
@@ -621,8 +641,7 @@ static inline void refhw_count(struct refhw *hw, enum refhw_stat stat, u64 n)
 }
 
 /* stats.c */
-enum refnic_code refhw_stats(struct refhw *hw,
-			     const struct refnic_cmd_stats *c);
+void refhw_stats(struct refhw *hw, __le64 *to);
 void refhw_stats_reset(struct refhw *hw);
 void refhw_count_rx(struct refhw *hw, const u8 *dst, u32 len);
 void refhw_count_tx(struct refhw *hw, const u8 *dst, u32 len);
@@ -645,8 +664,7 @@ void refhw_wake(struct refhw *hw);
 void *refhw_dma(struct refhw *hw, u64 addr, u32 len);
 
 /* func.c: functions */
-enum refnic_code refhw_func_command(struct refhw *hw, u16 op,
-				    struct refnic_cmd_func *c);
+enum refnic_code refhw_func_command(struct refhw *hw, const u64 *a, bool set);
 u32 refhw_func_reg(const struct refhw_port *port);
 void refhw_func_off(struct refhw_port *port);
 void refhw_func_event(struct refhw_port *port, u32 event);
@@ -698,16 +716,15 @@ u64 refhw_time(struct refhw *hw);
 u64 refhw_time_at(struct refhw *hw, u64 at);
 u64 refhw_time_when(struct refhw *hw, u64 time);
 u32 refhw_time_reg(struct refhw *hw, bool high);
-void refhw_clock_set(struct refhw *hw, const struct refnic_cmd_clock *c);
+void refhw_clock_set(struct refhw *hw, const u64 *a);
 
 /* pace.c */
 bool refhw_pace_until(struct refhw_queue *q, u64 at);
 void refhw_pace_again(struct refhw *hw);
 bool refhw_pace_launch(struct refhw_queue *q, bool *good);
 bool refhw_pace(struct refhw_queue *q, u32 len);
-void refhw_pace_rate(struct refhw_queue *q, u32 mbps);
 enum refnic_code refhw_pace_cmd(struct refhw *hw, struct refhw_queue *q,
-				const struct refnic_cmd_shaper *c);
+				u64 node, u64 bps, u32 burst);
 void refhw_pace_forget(struct refhw *hw);
 
 /* memcpy() is a string instruction, which takes long to begin; most frames are

@@ -68,6 +68,19 @@ static inline void refnic_write(struct refnic_device *rdev, u32 reg, u32 val)
 	rdev->ops->write32(rdev, reg, val);
 }
 
+static inline u64 refnic_read64(struct refnic_device *rdev, u32 reg)
+{
+	u32 low = refnic_read(rdev, reg);
+
+	return low | (u64)refnic_read(rdev, reg + 4) << 32;
+}
+
+static inline void refnic_write64(struct refnic_device *rdev, u32 reg, u64 val)
+{
+	refnic_write(rdev, reg, lower_32_bits(val));
+	refnic_write(rdev, reg + 4, upper_32_bits(val));
+}
+
 int __refnic_driver_register(struct refnic_driver *drv, struct module *owner);
 #define refnic_driver_register(drv)	\
 	__refnic_driver_register(drv, THIS_MODULE)

@@ -257,7 +257,7 @@ void refhw_rx(struct refhw *hw, struct refhw_frame *f, struct refhw_batch *b)
 	u32 info = 0;
 	int sum;
 
-	/* Pairs with the release of refhw_control(). */
+	/* Pairs with the release of refhw_init_cmd(). */
 	if (!(smp_load_acquire(&hw->status) & REFNIC_STAT_RUNNING)) {
 		refhw_count(hw, REFHW_RX_NO_QUEUE, 1);
 		return;

@@ -13,11 +13,11 @@
 	dir "_1518", dir "_above"
 
 const char * const refhw_stat_names[REFHW_STATS] = {
-	"rx_frames", "rx_bytes", "rx_filtered", "rx_no_queue", "rx_no_buffer",
-	"rx_length", "rx_csum_bad", "tx_frames", "tx_bytes", "tx_error",
-	"tx_no_link", "rx_error", "rx_multicast", "rx_broadcast",
-	"tx_multicast", "tx_broadcast",
-	REFHW_SIZE_NAMES("rx"), REFHW_SIZE_NAMES("tx"), "tx_late", "tx_far",
+	"rx_frames", "rx_bytes", "rx_multicast", "rx_broadcast",
+	REFHW_SIZE_NAMES("rx"), "rx_filtered", "rx_no_queue", "rx_no_buffer",
+	"rx_length", "rx_csum_bad", "rx_error", "tx_frames", "tx_bytes",
+	"tx_multicast", "tx_broadcast", REFHW_SIZE_NAMES("tx"), "tx_error",
+	"tx_no_link", "tx_late", "tx_far",
 };
 
 static u32 refhw_size_class(u32 len)
@@ -57,27 +57,20 @@ void refhw_count_tx(struct refhw *hw, const u8 *dst, u32 len)
 		refhw_count(hw, REFHW_TX_MULTICAST, 1);
 }
 
-/* The command: as many as there are, and asked for. */
-enum refnic_code refhw_stats(struct refhw *hw,
-			     const struct refnic_cmd_stats *c)
+/* The command */
+void refhw_stats(struct refhw *hw, __le64 *to)
 {
-	u32 n = min_t(u32, le32_to_cpu(c->len) / sizeof(__le64), REFHW_STATS);
 	bool wrong = refhw_fault(hw->port, REFHW_FAULT_STATS);
-	__le64 *to;
 	u32 i;
 
-	BUILD_BUG_ON(sizeof(struct refnic_stats) != REFHW_STATS * sizeof(*to));
-	to = refhw_dma(hw, le64_to_cpu(c->addr), n * sizeof(*to));
-	if (!to)
-		return REFNIC_ERR_DMA;
-	for (i = 0; i < n; i++) {
+	BUILD_BUG_ON(REFNIC_STATS != REFHW_STATS);
+	for (i = 0; i < REFHW_STATS; i++) {
 		u64 val = atomic64_read(&hw->stats[i]);
 
 		if (wrong)
 			val = i & 1 ? ~val : val / 2;
 		to[i] = cpu_to_le64(val);
 	}
-	return REFNIC_OK;
 }
 
 void refhw_stats_reset(struct refhw *hw)

@@ -32,9 +32,9 @@ bool refhw_filtered(struct refhw *hw, const struct refhw_frame *f)
 	const u8 *dst = f->hdr;
 
 	filter = srcu_dereference(hw->filter, &refhw_srcu);
-	if (filter && (filter->flags & REFNIC_RX_PROMISC))
+	if (filter && filter->promisc)
 		return false;
-	if ((READ_ONCE(hw->offloads) & REFNIC_OFF_VLAN_FILTER) && f->vlan &&
+	if ((hw->feat & REFNIC_F_VLAN_FILTER) && f->vlan &&
 	    !test_bit(f->vid, hw->vlans))
 		return true;
 	if (ether_addr_equal_unaligned(dst, hw->mac) ||
@@ -42,8 +42,7 @@ bool refhw_filtered(struct refhw *hw, const struct refhw_frame *f)
 		return false;
 	if (!filter)
 		return true;
-	if (is_multicast_ether_addr(dst) &&
-	    (filter->flags & REFNIC_RX_ALLMULTI))
+	if (is_multicast_ether_addr(dst) && filter->allmulti)
 		return false;
 	return !refhw_filter_has(filter, dst);
 }
@@ -90,7 +89,7 @@ void refhw_rss_prepare(struct refhw_rss *rss)
 	}
 }
 
-static bool refhw_rule_ip(const struct refnic_cmd_rule *r,
+static bool refhw_rule_ip(const struct refhw_rule *r,
 			  const struct refhw_frame *f, u16 fields)
 {
 	u32 addr = f->v6 ? offsetof(struct ipv6hdr, saddr) :
@@ -98,7 +97,7 @@ static bool refhw_rule_ip(const struct refnic_cmd_rule *r,
 	u32 len = f->v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
 	const u8 *ip = f->hdr + f->l3 + addr;
 
-	if (!f->l3 || f->v6 != !!(r->flags & REFNIC_RULE_V6))
+	if (!f->l3 || f->v6 != r->v6)
 		return false;
 	if ((fields & REFNIC_RULE_PROTO) && r->proto && r->proto != f->proto)
 		return false;
@@ -111,31 +110,31 @@ static bool refhw_rule_ip(const struct refnic_cmd_rule *r,
 	if (!f->l4)
 		return false;
 	if ((fields & REFNIC_RULE_SPORT) &&
-	    memcmp(f->hdr + f->l4, &r->sport, sizeof(r->sport)))
+	    get_unaligned_be16(f->hdr + f->l4) != r->sport)
 		return false;
 	return !(fields & REFNIC_RULE_DPORT) ||
-	       !memcmp(f->hdr + f->l4 + 2, &r->dport, sizeof(r->dport));
+	       get_unaligned_be16(f->hdr + f->l4 + 2) == r->dport;
 }
 
-static bool refhw_rule_match(const struct refnic_cmd_rule *r,
+static bool refhw_rule_match(const struct refhw_rule *r,
 			     const struct refhw_frame *f)
 {
-	u16 fields = le16_to_cpu(r->fields);
+	u16 fields = r->fields;
 
 	if ((fields & REFNIC_RULE_DMAC) && memcmp(f->hdr, r->dmac, ETH_ALEN))
 		return false;
 	if ((fields & REFNIC_RULE_VLAN) &&
-	    (!f->vlan || f->vid != le16_to_cpu(r->vid)))
+	    (!f->vlan || f->vid != r->vid))
 		return false;
 	return !(fields & ~(REFNIC_RULE_DMAC | REFNIC_RULE_VLAN)) ||
 	       refhw_rule_ip(r, f, fields);
 }
 
 /* The rule for a frame: the first one that matches */
-static const struct refnic_cmd_rule *refhw_rule(struct refhw *hw,
-						const struct refhw_frame *f)
+static const struct refhw_rule *refhw_rule(struct refhw *hw,
+					   const struct refhw_frame *f)
 {
-	const struct refnic_cmd_rule *r;
+	const struct refhw_rule *r;
 	u32 i, end = READ_ONCE(hw->rules_end);
 
 	for (i = 0; i < end; i++) {
@@ -240,7 +239,7 @@ static u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
 	}
 	if (!(~without & ports))
 		type = f->v6 ? REFNIC_HASH_IPV6 : REFNIC_HASH_IPV4;
-	*info |= FIELD_PREP(REFHW_INFO_HASH, type);
+	*info |= REFNIC_CF_HASH | FIELD_PREP(REFHW_INFO_HASH, type);
 	return refhw_toeplitz(rss, addr, 0, 2 * len) ^
 	       (l4 ? refhw_toeplitz(rss, port, 2 * len, 4) : 0);
 }
@@ -258,25 +257,23 @@ static u32 refhw_hash(const struct refhw_rss *rss, const struct refhw_frame *f,
 u32 refhw_steer(struct refhw *hw, const struct refhw_frame *f, u32 *info,
 		u32 *hash)
 {
-	const struct refnic_cmd_rule *rule = NULL;
+	const struct refhw_rule *rule = NULL;
 	const struct refhw_rss *rss;
 	u32 ctx = 0, index = 0;
 
 	if (hw->feat & REFNIC_F_RULES)
 		rule = refhw_rule(hw, f);
-	if (rule && (rule->flags & REFNIC_RULE_RSS))
-		ctx = le16_to_cpu(rule->ctx);
+	if (rule && rule->rss)
+		ctx = rule->ctx;
 	rss = srcu_dereference(hw->rss[ctx], &refhw_srcu);
 	if (rss) {
 		*hash = refhw_hash(rss, f, info);
-		index = *info & REFHW_INFO_HASH ?
-			rss->indir[*hash % REFHW_INDIR_LEN] : rss->other;
+		index = *info & REFNIC_CF_HASH ?
+			rss->indir[*hash % REFHW_INDIR_LEN] : rss->indir[0];
 		if (!(READ_ONCE(hw->offloads) & REFNIC_OFF_RX_HASH))
 			*info = 0;
 	}
 	if (!rule)
 		return index;
-	if (rule->flags & REFNIC_RULE_RSS)
-		return index + le16_to_cpu(rule->index);
-	return le16_to_cpu(rule->index);
+	return rule->rss ? index + rule->index : rule->index;
 }

@@ -35,7 +35,7 @@ static bool refhw_switch(struct refhw_port *port, const struct refhw *from,
 		hw = refhw_switch_at(port, i);
 		if (!hw || hw == from)
 			continue;
-		/* Pairs with the release of refhw_control(). */
+		/* Pairs with the release of refhw_init_cmd(). */
 		if (!(smp_load_acquire(&hw->status) & REFNIC_STAT_RUNNING) ||
 		    refhw_filtered(hw, f))
 			continue;
