@@ -140,7 +140,7 @@ enum ceth_tx_flags {
 
 /**
  * struct ceth_tx_meta - neutral record of a packet to send
- * @flags: bits of &enum ceth_tx_flags; 0: send as it is, nothing else is valid
+ * @flags: bits of &enum ceth_tx_flags; what they do not ask for is 0
  * @csum_start: bytes from the start of the frame
  * @csum_offset: bytes from @csum_start
  * @gso_size: payload bytes of a segment

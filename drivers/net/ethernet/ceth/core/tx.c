@@ -44,7 +44,8 @@ void ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta)
 	const struct ceth_dev *cdev = netdev_priv(skb->dev);
 	struct skb_shared_info *sinfo = skb_shinfo(skb);
 
-	meta->flags = 0;
+	/* A device may be given all of it: nothing of the stack's memory. */
+	memset(meta, 0, sizeof(*meta));
 	if (skb_vlan_tag_present(skb)) {
 		meta->flags |= CETH_TX_VLAN;
 		meta->vlan_tci = skb_vlan_tag_get(skb);
