@@ -471,6 +471,28 @@ static __always_inline void ceth_rx_stack_batch(struct ceth_rx_poll *p,
 }
 
 /**
+ * ceth_rx_account() - add a poll's counters to the queue's
+ * @p: the poll
+ * @xdp_tx: frames sent back
+ */
+static __always_inline void ceth_rx_account(const struct ceth_rx_poll *p,
+					    u32 xdp_tx)
+{
+	const struct ceth_rxq *rxq = p->rxq;
+	struct ceth_rx_stats *stats = rxq->stats;
+
+	u64_stats_update_begin(&stats->syncp);
+	stats->polls++;
+	stats->packets += p->n.packets;
+	stats->bytes += p->n.bytes - p->n.packets * rxq->prefix;
+	stats->xdp_pass += p->n.xdp_pass;
+	stats->xdp_drop += p->n.xdp_drop;
+	stats->xdp_redirect += p->n.xdp_redirect;
+	stats->xdp_tx += xdp_tx;
+	u64_stats_update_end(&stats->syncp);
+}
+
+/**
  * ceth_rx_poll_tmpl() - receive
  * @pair: the pair
  * @budget: most buffers to take
@@ -522,15 +544,7 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 	ops->rx_post_close(rxq->priv, &p.post);
 	ops->rx_flush(rxq->priv);
 
-	u64_stats_update_begin(&rxq->stats->syncp);
-	rxq->stats->polls++;
-	rxq->stats->packets += p.n.packets;
-	rxq->stats->bytes += p.n.bytes - p.n.packets * rxq->prefix;
-	rxq->stats->xdp_pass += p.n.xdp_pass;
-	rxq->stats->xdp_drop += p.n.xdp_drop;
-	rxq->stats->xdp_redirect += p.n.xdp_redirect;
-	rxq->stats->xdp_tx += p.bulk.sent;
-	u64_stats_update_end(&rxq->stats->syncp);
+	ceth_rx_account(&p, p.bulk.sent);
 	return done;
 }
 
