@@ -298,6 +298,8 @@ void ceth_stop(struct ceth_dev *cdev);
 int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 		struct netlink_ext_ack *extack);
 int ceth_recover(struct ceth_dev *cdev);
+int ceth_renew_pair(struct ceth_dev *cdev, u16 i);
+void ceth_drop_pair(struct ceth_dev *cdev, u16 i);
 void ceth_retry(struct ceth_dev *cdev, int err);
 int ceth_dev_reset(struct ceth_dev *cdev);
 void ceth_settle(struct ceth_dev *cdev);
