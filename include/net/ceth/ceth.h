@@ -537,7 +537,8 @@ struct ceth_link {
 /**
  * struct ceth_ring_conf - a ring to allocate
  * @size: descriptors, and ids; a power of two
- * @buf_len: receive: bytes of a buffer that the device may write
+ * @buf_len: receive: bytes of a buffer that the device may write, prefix
+ *	included; any number from 256 on
  * @idx: index of the pair
  * @tx: a transmit ring
  * @mem: memory, with &ceth_ops.ring_entry

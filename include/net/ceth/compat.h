@@ -17,6 +17,7 @@
 #include <net/devlink.h>
 #include <net/page_pool/helpers.h>
 #include <net/xdp.h>
+#include <net/xdp_sock_drv.h>
 
 #ifdef CETH_OUT_OF_TREE
 #include <net/ceth/generated/config.h>
@@ -36,6 +37,10 @@
 #define CETH_HAVE_SUPPORTED_INPUT_XFRM		1
 #define CETH_HAVE_HRTIMER_SETUP			1
 #define CETH_HAVE_IRQCHIP_MOVE_DEFERRED		1
+#define CETH_HAVE_XSK_ADD_FRAG_HEAD		1
+#define CETH_HAVE_XSK_GET_METADATA_OPTIONS	1
+#define CETH_HAVE_XSK_LAUNCH_TIME		1
+#define CETH_HAVE_XSK_METADATA_REQUEST_POOL	1
 #define CETH_HAVE_PARAM_BY_REF			1
 #ifdef CONFIG_NET_SHAPER
 #define CETH_HAVE_NET_SHAPER			1
@@ -161,6 +166,71 @@ static inline void ceth_xdp_frags_truesize(struct skb_shared_info *sinfo,
 {
 #ifdef CETH_HAVE_XDP_FRAGS_TRUESIZE
 	sinfo->xdp_frags_truesize = truesize;
+#endif
+}
+
+/* A chunk as a further fragment of a frame. The driver described fragments by
+ * itself before 6.14.
+ */
+static inline bool ceth_xsk_add_frag(struct xdp_buff *head,
+				     struct xdp_buff *xdp)
+{
+#ifdef CETH_HAVE_XSK_ADD_FRAG_HEAD
+	return xsk_buff_add_frag(head, xdp);
+#else
+	struct skb_shared_info *sinfo = xdp_get_shared_info_from_buff(head);
+	u32 len = xdp->data_end - xdp->data;
+
+	if (!xdp_buff_has_frags(head)) {
+		sinfo->nr_frags = 0;
+		sinfo->xdp_frags_size = 0;
+		xdp_buff_set_frags_flag(head);
+	}
+	if (sinfo->nr_frags == MAX_SKB_FRAGS)
+		return false;
+	__skb_fill_page_desc_noacc(sinfo, sinfo->nr_frags++,
+				   virt_to_page(xdp->data),
+				   offset_in_page(xdp->data), len);
+	sinfo->xdp_frags_size += len;
+	xsk_buff_add_frag(xdp);
+	return true;
+#endif
+}
+
+/* Without the options of the descriptor nobody knew which packets had metadata
+ * (before 6.12.115).
+ */
+static inline struct xsk_tx_metadata *
+ceth_xsk_metadata(struct xsk_buff_pool *pool, const struct xdp_desc *desc)
+{
+	if (!(desc->options & XDP_TX_METADATA))
+		return NULL;
+#ifdef CETH_HAVE_XSK_GET_METADATA_OPTIONS
+	return xsk_buff_get_metadata(pool, desc->addr, desc->options);
+#else
+	return xsk_buff_get_metadata(pool, desc->addr);
+#endif
+}
+
+/* Sockets learned which NAPI instance to poll from the queue (before 6.14). */
+static inline void ceth_rxq_set_napi(struct xdp_rxq_info *rxq,
+				     const struct napi_struct *napi)
+{
+#ifdef CETH_HAVE_XDP_RXQ_NAPI_ID
+	WRITE_ONCE(rxq->napi_id, napi->napi_id);
+#endif
+}
+
+/* What a socket asks of the device is checked where it is used since 7.0. */
+static inline void
+ceth_xsk_metadata_request(const struct xsk_buff_pool *pool,
+			  struct xsk_tx_metadata **meta,
+			  const struct xsk_tx_metadata_ops *ops, void *priv)
+{
+#ifdef CETH_HAVE_XSK_METADATA_REQUEST_POOL
+	xsk_tx_metadata_request(pool, meta, ops, priv);
+#else
+	xsk_tx_metadata_request(*meta, ops, priv);
 #endif
 }
 

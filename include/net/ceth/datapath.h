@@ -307,7 +307,8 @@ struct ceth_dp_ops {
 	void (*irq_disarm)(struct ceth_pair *pair);
 	/**
 	 * @irq_arm: polling ends, ask for an interrupt at the next completion
-	 *	of either queue (transmit may wait for several).
+	 *	of either queue (transmit may wait for several, unless
+	 *	&ceth_pair.tx_prompt is set).
 	 *	Return: there are completions already, poll again.
 	 */
 	bool (*irq_arm)(struct ceth_pair *pair);
@@ -365,6 +366,10 @@ struct ceth_xdp_bulk;
  * @rx_refill: ceth_rx_refill()
  * @tx_clean: ceth_tx_clean_tmpl()
  * @xdp_send: ceth_xdp_bulk_send()
+ * @zc_batch: ceth_zc_batch()
+ * @zc_send: ceth_zc_tx_send()
+ * @zc_poll: ceth_zc_poll_tmpl()
+ * @xsk_xmit: ceth_xsk_xmit_tmpl()
  */
 struct ceth_dp_fn {
 	void (*rx_xdp)(struct ceth_rx_poll *p);
@@ -372,12 +377,17 @@ struct ceth_dp_fn {
 	void (*rx_refill)(struct ceth_rx_poll *p);
 	bool (*tx_clean)(struct ceth_pair *pair, int budget);
 	void (*xdp_send)(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk);
+	void (*zc_batch)(struct ceth_rx_poll *p);
+	void (*zc_send)(struct ceth_pair *pair, struct ceth_rx_poll *p);
+	int (*zc_poll)(struct ceth_pair *pair, int budget);
+	bool (*xsk_xmit)(struct ceth_pair *pair);
 };
 
 /* The templates need the above. */
 #include <net/ceth/tx.h>
 #include <net/ceth/rx.h>
 #include <net/ceth/hints.h>
+#include <net/ceth/xsk.h>
 
 /**
  * ceth_poll_tmpl() - NAPI poll of a pair
@@ -400,7 +410,12 @@ ceth_poll_tmpl(struct napi_struct *napi, int budget,
 		return 0;
 
 	again = fn->tx_clean(pair, budget);
-	done = ceth_rx_poll_tmpl(pair, budget, fn, ops);
+	if (likely(!pair->rxq->xsk)) {
+		done = ceth_rx_poll_tmpl(pair, budget, fn, ops);
+	} else {
+		again |= fn->xsk_xmit(pair);
+		done = fn->zc_poll(pair, budget);
+	}
 	if (done >= budget || again)
 		return budget;
 
@@ -475,17 +490,38 @@ static noinline void name##_xdp_send(struct ceth_pair *pair,		\
 {									\
 	ceth_xdp_bulk_send(pair, bulk, name##_xdp_any, &(ops));	\
 }									\
+static noinline void name##_zc_batch(struct ceth_rx_poll *p)		\
+{									\
+	ceth_zc_batch(p, &(ops));					\
+}									\
+static noinline void name##_zc_send(struct ceth_pair *pair,		\
+				    struct ceth_rx_poll *p)		\
+{									\
+	ceth_zc_tx_send(pair, p, &(ops));				\
+}									\
+static const struct ceth_dp_fn name##_fn;				\
+static noinline int name##_zc_poll(struct ceth_pair *pair, int budget)	\
+{									\
+	return ceth_zc_poll_tmpl(pair, budget, &name##_fn, &(ops));	\
+}									\
+static noinline bool name##_xsk_xmit(struct ceth_pair *pair)		\
+{									\
+	return ceth_xsk_xmit_tmpl(pair, &(ops));			\
+}									\
+static const struct ceth_dp_fn name##_fn = {				\
+	.rx_xdp		= name##_rx_xdp,				\
+	.rx_stack	= name##_rx_stack,				\
+	.rx_refill	= name##_rx_refill,				\
+	.tx_clean	= name##_tx_clean,				\
+	.xdp_send	= name##_xdp_send,				\
+	.zc_batch	= name##_zc_batch,				\
+	.zc_send	= name##_zc_send,				\
+	.zc_poll	= name##_zc_poll,				\
+	.xsk_xmit	= name##_xsk_xmit,				\
+};									\
 static int name##_poll(struct napi_struct *napi, int budget)		\
 {									\
-	static const struct ceth_dp_fn fn = {				\
-		.rx_xdp		= name##_rx_xdp,			\
-		.rx_stack	= name##_rx_stack,			\
-		.rx_refill	= name##_rx_refill,			\
-		.tx_clean	= name##_tx_clean,			\
-		.xdp_send	= name##_xdp_send,			\
-	};								\
-									\
-	return ceth_poll_tmpl(napi, budget, &fn, &(ops));		\
+	return ceth_poll_tmpl(napi, budget, &name##_fn, &(ops));	\
 }									\
 static irqreturn_t name##_irq(int irq, void *data)			\
 {									\
@@ -530,7 +566,10 @@ static const struct xdp_metadata_ops name##_hints = {			\
 };									\
 static void name##_rx_fill(struct ceth_rxq *rxq)			\
 {									\
-	ceth_rx_fill_tmpl(rxq, &(ops));					\
+	if (rxq->xsk)							\
+		ceth_zc_fill_tmpl(rxq, &(ops));				\
+	else								\
+		ceth_rx_fill_tmpl(rxq, &(ops));				\
 }									\
 static void name##_rx_kick(struct ceth_rxq *rxq)			\
 {									\

@@ -67,6 +67,8 @@ struct ceth_rx_info {
  *	nothing else
  * @info: the backend's reading of the frame
  * @rxq: where it has come from
+ *
+ * In memory of AF_XDP sockets the latter two lie in &struct xdp_buff_xsk.cb.
  */
 struct ceth_xdp_buff {
 	struct xdp_buff xdp;
@@ -81,8 +83,8 @@ struct ceth_xdp_buff {
  * @drop_desc or @drop_len when it is none. One that the device has coalesced
  * from segments (CETH_RX_GRO) counts as these in @packets, @bytes and
  * @csum_unnecessary, once it goes to the stack. One that is counted in @packets goes
- * to the stack, or adds one to exactly one of the xdp counters, @drop_nomem and
- * @drop_xdp_frags. They belong to the index, not to the queue: they survive
+ * to the stack, or adds one to exactly one of the xdp counters, @drop_nomem,
+ * @drop_xdp_frags and @xsk_full. They belong to the index, not to the queue: they survive
  * every change of queues.
  */
 struct ceth_rx_stats {
@@ -126,10 +128,24 @@ struct ceth_rx_stats {
 	u64 drop_nomem;
 	/** @drop_xdp_frags: many-buffer frame, program for one buffer */
 	u64 drop_xdp_frags;
+	/** @xsk_full: for an AF_XDP socket whose ring had no room; dropped */
+	u64 xsk_full;
+	/** @xsk_copied: of @packets, from a socket's memory to the stack */
+	u64 xsk_copied;
+	/**
+	 * @xsk_starved: polls that left the device without any chunk, because
+	 *	the fill ring had none
+	 */
+	u64 xsk_starved;
 	/** @alloc_fail: no page for a buffer; the ring was left shorter */
 	u64 alloc_fail;
 	/** @polls: NAPI polls */
 	u64 polls;
+	/**
+	 * @xsk_wakeups: calls of the sockets' programs; kept in
+	 *	&ceth_pair.xsk_wakeups
+	 */
+	u64 xsk_wakeups;
 } ____cacheline_aligned_in_smp;
 
 /**
@@ -164,6 +180,14 @@ struct ceth_tx_stats {
 	u64 xdp_bytes;
 	/** @xdp_full: frames turned away for want of room */
 	u64 xdp_full;
+	/** @xsk_packets: packets of AF_XDP sockets given to the device */
+	u64 xsk_packets;
+	/** @xsk_bytes: of @xsk_packets */
+	u64 xsk_bytes;
+	/** @xsk_csum: of @xsk_packets, with the checksum left to the device */
+	u64 xsk_csum;
+	/** @xsk_invalid: descriptors of sockets that make no packet */
+	u64 xsk_invalid;
 	/** @drop_map: packets dropped: DMA mapping failed */
 	u64 drop_map;
 	/** @drop_down: packets dropped: queue not running */
@@ -200,8 +224,15 @@ struct ceth_rxq {
 	struct bpf_prog __rcu *xdp_prog;
 	/** @stats: counters of this index */
 	struct ceth_rx_stats *stats;
-	/** @pool: where pages come from and go to */
+	/** @pool: where pages come from and go to; NULL with @xsk */
 	struct page_pool *pool;
+	/**
+	 * @xsk: memory of AF_XDP sockets instead: @vas are the &struct
+	 *	xdp_buff of its chunks then, and there is no @dmas
+	 */
+	struct xsk_buff_pool *xsk;
+	/** @xsk_segs: with @xsk: chunks that a frame may take */
+	u32 xsk_segs;
 	/** @size: ids, and descriptors of the ring; a power of two */
 	u32 size;
 	/** @buf_len: bytes of a buffer that the device may write */
@@ -231,6 +262,8 @@ struct ceth_rxq {
 	struct ceth_rx_buf *spare;
 	/** @frame: many-buffer frame under assembly, across polls */
 	struct {
+		/** @frame.zc: with @xsk: the first chunk, which has the others */
+		struct xdp_buff *zc;
 		/** @frame.buff: first buffer and, at its end, the others */
 		struct ceth_xdp_buff buff;
 		/** @frame.skb: head, when there are more than fragments allow */
@@ -266,6 +299,8 @@ struct ceth_rxq {
  * @CETH_TX_SKB: the head of a packet of the stack
  * @CETH_TX_XDP_FRAME: the head of a redirected frame
  * @CETH_TX_XDP_TX: a receive buffer of the same pair, sent back
+ * @CETH_TX_XSK: chunks that an AF_XDP socket sends
+ * @CETH_TX_ZC: a chunk of such memory, received by the same pair and sent back
  * @CETH_TX_MORE: a further segment of the packet
  */
 enum ceth_tx_type {
@@ -273,14 +308,18 @@ enum ceth_tx_type {
 	CETH_TX_SKB,
 	CETH_TX_XDP_FRAME,
 	CETH_TX_XDP_TX,
+	CETH_TX_XSK,
+	CETH_TX_ZC,
 	CETH_TX_MORE,
 };
 
 /**
  * struct ceth_tx_rec - what the driver remembers of a segment in flight
- * @ptr: sk_buff, xdp_frame or buffer, by @type; for CETH_TX_MORE of XDP_TX the
- *	buffer
- * @dma: what to unmap, or the buffer's &ceth_rx_buf.dma for XDP_TX
+ * @ptr: sk_buff, xdp_frame, buffer or xdp_buff, by @type; for CETH_TX_MORE of
+ *	what was received the buffer or xdp_buff; for CETH_TX_XSK where the time
+ *	of sending goes, or NULL
+ * @dma: what to unmap, or the buffer's &ceth_rx_buf.dma for XDP_TX; for
+ *	CETH_TX_XSK the place of its first chunk, see &ceth_txq.xsk_done
  * @len: what to unmap, 0: nothing
  * @next: id of the next segment of the packet
  * @type: see &enum ceth_tx_type
@@ -341,10 +380,27 @@ struct ceth_txq {
 	bool launch;
 	/** @idx: index of the queue */
 	u16 idx;
+	/** @xsk: memory of the AF_XDP sockets that send here, or NULL */
+	struct xsk_buff_pool *xsk;
+	/** @xsk_posted: chunks taken from sockets so far, free running */
+	u32 xsk_posted;
+	/** @xsk_part: beginning of a packet whose end has not been seen yet */
+	struct xdp_desc *xsk_part;
+	/** @xsk_n_part: entries of @xsk_part, which has room for a packet */
+	u32 xsk_n_part;
+	/** @held: a packet waits, or did, until a time that a socket chose */
+	bool held;
 
 	/* written by completion */
 	/** @free_tail: where the next free id goes, free running */
 	u32 free_tail ____cacheline_aligned_in_smp;
+	/** @xsk_head: chunks given back to sockets so far, free running */
+	u32 xsk_head;
+	/**
+	 * @xsk_done: chunks that have been sent, by their place in the order
+	 *	in which sockets posted them; @size entries
+	 */
+	u8 *xsk_done;
 
 	/* slow */
 	/** @pair: the pair it belongs to */
@@ -393,6 +449,10 @@ struct ceth_pair {
 	struct netdev_queue *netq;
 	/** @cdev: the device */
 	struct ceth_dev *cdev;
+	/** @xsk: memory of AF_XDP sockets, for queues to come */
+	struct xsk_buff_pool *xsk;
+	/** @xsk_wakeups: see &ceth_rx_stats.xsk_wakeups */
+	atomic64_t xsk_wakeups;
 	/** @irq: Linux interrupt number */
 	int irq;
 	/** @idx: index */
@@ -411,6 +471,11 @@ struct ceth_pair {
 	bool starved;
 	/** @affinity_set: @affinity has been suggested */
 	bool affinity_set;
+	/**
+	 * @tx_prompt: somebody waits for transmit completions: their interrupt
+	 *	must not wait for more of them
+	 */
+	bool tx_prompt;
 	/** @dim_on: adaptive moderation of receive interrupts works */
 	bool dim_on;
 	/** @dim_want: it is wanted, also while the pair does not run */

@@ -76,6 +76,22 @@ static __always_inline void *ceth_rx_base(const struct ceth_rxq *rxq,
 }
 
 /**
+ * struct ceth_zc_tx - XDP_TX frames of a batch, in AF_XDP memory
+ * @n: entries of @buf
+ * @sent: frames of this poll on the ring
+ * @posted: something awaits the doorbell
+ * @more: of each entry: further ones that belong to the same frame
+ * @buf: chunks; a frame may have begun in an earlier batch
+ */
+struct ceth_zc_tx {
+	u32 n;
+	u32 sent;
+	bool posted;
+	u8 more[CETH_RX_BATCH + MAX_SKB_FRAGS];
+	struct xdp_buff *buf[CETH_RX_BATCH + MAX_SKB_FRAGS];
+};
+
+/**
  * struct ceth_rx_poll - one poll of a receive queue
  * @rxq: the queue
  * @prog: program, or NULL
@@ -84,6 +100,8 @@ static __always_inline void *ceth_rx_base(const struct ceth_rxq *rxq,
  * @post: where buffers go
  * @n: counters
  * @bulk: frames to send back
+ * @tx: the same, of a queue with AF_XDP memory
+ * @bufs: such memory, on its way to the ring
  * @batch: completions, checked
  */
 struct ceth_rx_poll {
@@ -93,7 +111,11 @@ struct ceth_rx_poll {
 	bool more;
 	struct ceth_cursor post;
 	struct ceth_rx_local n;
-	struct ceth_xdp_bulk bulk;
+	union {
+		struct ceth_xdp_bulk bulk;
+		struct ceth_zc_tx tx;
+		struct xdp_buff *bufs[CETH_RX_BATCH];
+	};
 	struct ceth_rx_cmpl batch[CETH_RX_BATCH];
 };
 
@@ -172,12 +194,13 @@ static __always_inline void ceth_rx_fill_tmpl(struct ceth_rxq *rxq,
  * ceth_rx_take() - take a batch of completions off the ring and check them
  * @p: the poll; its batch is filled in, the buffers are the caller's
  * @max: entries of the batch
+ * @zc: the buffers are AF_XDP memory
  * @ops: the backend's
  *
  * Return: completions, good or bad.
  */
 static __always_inline u32 ceth_rx_take(struct ceth_rx_poll *p, u32 max,
-					const struct ceth_dp_ops *ops)
+					bool zc, const struct ceth_dp_ops *ops)
 {
 	struct ceth_rx_cmpl *c = p->batch;
 	struct ceth_rxq *rxq = p->rxq;
@@ -197,7 +220,8 @@ static __always_inline u32 ceth_rx_take(struct ceth_rx_poll *p, u32 max,
 			goto bad;
 		vas[c->id] = NULL;
 		c->va = va;
-		prefetch(va + CETH_RX_HEADROOM);
+		prefetch(zc ? ((struct xdp_buff *)va)->data :
+			      va + CETH_RX_HEADROOM);
 		bytes += c->len;
 		c++;
 		continue;
@@ -471,6 +495,28 @@ static __always_inline void ceth_rx_stack_batch(struct ceth_rx_poll *p,
 }
 
 /**
+ * ceth_rx_account() - add a poll's counters to the queue's
+ * @p: the poll
+ * @xdp_tx: frames sent back
+ */
+static __always_inline void ceth_rx_account(const struct ceth_rx_poll *p,
+					    u32 xdp_tx)
+{
+	const struct ceth_rxq *rxq = p->rxq;
+	struct ceth_rx_stats *stats = rxq->stats;
+
+	u64_stats_update_begin(&stats->syncp);
+	stats->polls++;
+	stats->packets += p->n.packets;
+	stats->bytes += p->n.bytes - p->n.packets * rxq->prefix;
+	stats->xdp_pass += p->n.xdp_pass;
+	stats->xdp_drop += p->n.xdp_drop;
+	stats->xdp_redirect += p->n.xdp_redirect;
+	stats->xdp_tx += xdp_tx;
+	u64_stats_update_end(&stats->syncp);
+}
+
+/**
  * ceth_rx_poll_tmpl() - receive
  * @pair: the pair
  * @budget: most buffers to take
@@ -496,7 +542,7 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 
 	do {
 		done += ceth_rx_take(&p, min(budget - done, CETH_RX_BATCH),
-				     ops);
+				     false, ops);
 		/* There may have been nothing but completions of the other
 		 * queue.
 		 */
@@ -527,15 +573,7 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 	ops->rx_post_close(rxq->priv, &p.post);
 	ops->rx_flush(rxq->priv);
 
-	u64_stats_update_begin(&rxq->stats->syncp);
-	rxq->stats->polls++;
-	rxq->stats->packets += p.n.packets;
-	rxq->stats->bytes += p.n.bytes - p.n.packets * rxq->prefix;
-	rxq->stats->xdp_pass += p.n.xdp_pass;
-	rxq->stats->xdp_drop += p.n.xdp_drop;
-	rxq->stats->xdp_redirect += p.n.xdp_redirect;
-	rxq->stats->xdp_tx += p.bulk.sent;
-	u64_stats_update_end(&rxq->stats->syncp);
+	ceth_rx_account(&p, p.bulk.sent);
 	return done;
 }
 

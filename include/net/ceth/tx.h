@@ -68,6 +68,8 @@ u32 ceth_xdp_tx_frags(struct ceth_txq *txq, const struct ceth_xdp_tx *f,
 		      struct ceth_tx_seg *segs);
 void ceth_xdp_tx_drop(struct ceth_pair *pair, const struct ceth_xdp_tx *f);
 u32 ceth_tx_done_more(struct ceth_txq *txq, u32 id, u32 tail);
+void ceth_xsk_stamp(const struct ceth_tx_rec *rec, u64 time);
+void ceth_xsk_release(struct ceth_txq *txq);
 void ceth_tx_stop(struct ceth_txq *txq);
 void ceth_tx_wake(struct ceth_txq *txq);
 void ceth_rx_put(struct ceth_rxq *rxq, void *va);
@@ -158,6 +160,21 @@ static __always_inline void ceth_fill_prefix(const struct ceth_dp_ops *ops,
 {
 	if (ops->tx_prefix)
 		ops->tx_prefix(meta, prefix, len);
+}
+
+/**
+ * ceth_xsk_done() - a socket's packet has been sent, or never will be
+ * @txq: the queue; NAPI context of its pair, or stopped
+ * @rec: of the packet's head, still set
+ */
+static __always_inline void ceth_xsk_done(struct ceth_txq *txq,
+					  const struct ceth_tx_rec *rec)
+{
+	u32 at = rec->dma, n = rec->n_segs - !!txq->prefix;
+
+	do
+		txq->xsk_done[at++ & txq->mask] = 1;
+	while (unlikely(--n));
 }
 
 /**
@@ -408,7 +425,7 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
 	u32 tail, id, total, size = txq->size;
 	struct ceth_rxq *rxq = pair->rxq;
 	u16 *free_ids = txq->free_ids;
-	bool frames = false, second = false;
+	bool frames = false, second = false, xsk = false;
 	u32 pkts = 0, bytes = 0;
 	struct ceth_cursor cur;
 
@@ -446,6 +463,18 @@ again:
 						     SKBTX_IN_PROGRESS))
 				ceth_tx_time(skb, ops->tx_time(txq->priv, &cur));
 			napi_consume_skb(skb, budget);
+		} else if (rec->type == CETH_TX_XSK) {
+			ceth_xsk_done(txq, rec);
+			xsk = true;
+			if (ops->tx_time && unlikely(rec->ptr))
+				ceth_xsk_stamp(rec,
+					       ops->tx_time(txq->priv, &cur));
+			if (ops->tx_prefix && likely(segs == 2)) {
+				recs[rec->next].type = CETH_TX_FREE;
+				free_ids[tail++ & (size - 1)] = rec->next;
+			} else if (segs > 1) {
+				tail = ceth_tx_done_more(txq, id, tail);
+			}
 		} else {
 			if (!frames) {
 				xdp_frame_bulk_init(&bq);
@@ -472,6 +501,8 @@ again:
 		xdp_flush_frame_bulk(&bq);
 		rcu_read_unlock();
 	}
+	if (xsk)
+		ceth_xsk_release(txq);
 	if (pkts)
 		netdev_tx_completed_queue(txq->netq, pkts, bytes);
 	if (total) {

@@ -19,6 +19,7 @@ set -u -o pipefail
 . /ceth/tools/testing/ceth/guest/lib.sh
 
 helper=/share/bench/guest
+xsk=/share/bench/xsk
 dut_ip=198.18.1.1 peer_ip=198.18.1.2
 # Frames to this address reach the peer, which has no use for them.
 nobody_ip=198.18.1.3
@@ -248,11 +249,20 @@ tcp_out()
 	taskset -c 1 $helper tcp-source $peer_ip 5001 "$1" && wait $!
 }
 
+xsk_send()
+{
+	taskset -c 1 $xsk send "$tx" "$1" "$PEER1_MAC" "$DUT1_MAC"
+}
+
 run_path()
 {
 	local label=$1/$2/$3
 	case $2 in
 	xdp_drop | xdp_pass | rx_stack) receive "$label" 0 ;;
+	# A pause, in which the program takes what has come.
+	xsk_drop) receive "$label" 22000 ;;
+	xsk_forward) receive "$label" 22000 returned ;;
+	xsk_tx) window "$label" "sent=$packets" xsk_send $packets ;;
 	# Not more at once than the transmit ring takes, or frames are dropped.
 	xdp_tx) receive "$label" 22000 returned ;;
 	xdp_redirect) receive "$label" 22000 peer_counter sink rx_packets ;;
@@ -266,6 +276,7 @@ run_path()
 
 prepare_path()
 {
+	server=
 	hold "$rx" 0
 	wire "$1"
 	case $1 in
@@ -273,6 +284,14 @@ prepare_path()
 		# Some drivers transmit redirected frames only with a program of
 		# their own.
 		attach "$tx" pass && attach "$rx" "${1#xdp_}" || return
+		hold "$rx" 1000000
+		;;
+	xsk_tx)
+		xsk_send 1024
+		;;
+	xsk_*)
+		server=$(taskset -c 1 $xsk "${1#xsk_}" "$rx") || return
+		attach "$rx" xsk || return
 		hold "$rx" 1000000
 		;;
 	rx_stack)
@@ -318,6 +337,10 @@ bench_driver()
 		xdp_*)
 			attach "$rx" none
 			attach "$tx" none
+			;;
+		xsk_drop | xsk_forward)
+			kill "$server"
+			attach "$rx" none
 			;;
 		esac
 		echo "bench: $driver: $path ($((SECONDS - seconds)) s)"

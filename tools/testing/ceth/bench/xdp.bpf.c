@@ -11,6 +11,13 @@ struct {
 	__type(value, __u32);
 } ports SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
+
 SEC("xdp")
 int drop(struct xdp_md *ctx)
 {
@@ -48,6 +55,12 @@ SEC("xdp")
 int redirect(struct xdp_md *ctx)
 {
 	return bpf_redirect_map(&ports, 0, XDP_DROP);
+}
+
+SEC("xdp")
+int xsk(struct xdp_md *ctx)
+{
+	return bpf_redirect_map(&xsks, 0, XDP_DROP);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -465,7 +465,8 @@ static int ceth_change_all(struct ceth_dev *cdev, struct ceth_set *set,
 	if (cdev->running)
 		ceth_down(cdev, set);
 	cdev->cfg = was;
-	cdev->rss = *rss;
+	if (rss)
+		cdev->rss = *rss;
 	if (ceth_up(cdev, &old, &was))
 		ceth_fault(cdev, CETH_FAULT_DEVICE, 0);
 out:
@@ -533,6 +534,58 @@ int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 out:
 	kfree(rss);
 	return err;
+}
+
+/**
+ * ceth_renew_pair() - give a pair new queues
+ * @cdev: the device; under the configuration lock
+ * @i: which pair
+ *
+ * Return: 0, or a negative errno: the pair has its old queues.
+ */
+int ceth_renew_pair(struct ceth_dev *cdev, u16 i)
+{
+	bool live = ceth_has(cdev, CETH_CAP_QUEUE_RESTART);
+	u16 from = live ? i : 0, to = live ? i + 1 : cdev->cfg.n_pairs;
+	struct ceth_cfg cfg = cdev->cfg;
+	struct ceth_set set;
+	int err;
+
+	if (i >= cdev->cfg.n_pairs || (!cdev->running && !cdev->gone &&
+				       !netif_running(cdev->netdev)))
+		return 0;
+	if (!cdev->running)
+		return -ENETDOWN;
+	err = ceth_set_alloc(cdev, &set, &cfg, from, to);
+	if (err)
+		return err;
+	if (live) {
+		err = ceth_exchange(cdev, &set, i);
+		if (!err && ceth_coalesce_apply(cdev))
+			netdev_err(cdev->netdev,
+				   "cannot restore interrupt moderation\n");
+	} else {
+		err = ceth_change_all(cdev, &set, &cfg, NULL);
+	}
+	ceth_set_free(&set);
+	return err;
+}
+
+/**
+ * ceth_drop_pair() - take a pair's queues away; a restart brings others
+ * @cdev: the device; under the configuration lock
+ * @i: which pair
+ */
+void ceth_drop_pair(struct ceth_dev *cdev, u16 i)
+{
+	struct ceth_set set;
+
+	if (!cdev->running || !cdev->pairs[i].rxq)
+		return;
+	ceth_set_empty(cdev, &set);
+	ceth_detach(cdev, &set, i, i + 1);
+	ceth_set_free(&set);
+	ceth_fault(cdev, CETH_FAULT_DEVICE, i);
 }
 
 /**

@@ -135,6 +135,8 @@ struct ceth_dstats {
  * @cfg: configuration in force (or wanted, while down)
  * @pairs: max_pairs entries, for life
  * @xdp_prog: program, or NULL; the queues hold a copy of the pointer
+ * @n_xsk: pairs with memory of AF_XDP sockets
+ * @xsk_requests: what AF_XDP sockets can ask for, bits of &enum ceth_tx_flags
  * @features: features in force, bits of &enum ceth_feature
  * @rss: receive steering in force
  * @rss_ctx: further contexts, by number less one; NULL where there is none
@@ -173,6 +175,7 @@ struct ceth_dstats {
  * @dstats: what the device counts by itself
  * @health: devlink health reporters
  * @devlink: devlink instance
+ * @xsk_ops: what AF_XDP sockets can ask for, composed from @caps
  * @ndo: operations, composed from @caps; const after ceth_create()
  * @hints: what programs can ask, those functions that the device has
  * @eops: ethtool operations, composed from @caps; const after ceth_create()
@@ -187,6 +190,8 @@ struct ceth_dev {
 	struct ceth_cfg cfg;
 	struct ceth_pair *pairs;
 	struct bpf_prog *xdp_prog;
+	u32 n_xsk;
+	u32 xsk_requests;
 	u32 features;
 	struct ceth_rss rss;
 	struct ceth_rss **rss_ctx;
@@ -227,6 +232,7 @@ struct ceth_dev {
 	struct net_device_ops ndo;
 	struct xdp_metadata_ops hints;
 	struct ethtool_ops eops;
+	struct xsk_tx_metadata_ops xsk_ops;
 };
 
 /* Configuration lock, taken by the kernel around every operation; by us in
@@ -302,6 +308,8 @@ void ceth_stop(struct ceth_dev *cdev);
 int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 		struct netlink_ext_ack *extack);
 int ceth_recover(struct ceth_dev *cdev);
+int ceth_renew_pair(struct ceth_dev *cdev, u16 i);
+void ceth_drop_pair(struct ceth_dev *cdev, u16 i);
 void ceth_retry(struct ceth_dev *cdev, int err);
 int ceth_dev_reset(struct ceth_dev *cdev);
 void ceth_settle(struct ceth_dev *cdev);
@@ -343,6 +351,16 @@ int ceth_bpf(struct net_device *dev, struct netdev_bpf *bpf);
 void ceth_xdp_features(struct ceth_dev *cdev);
 void ceth_xdp_hints_init(struct ceth_dev *cdev);
 u32 ceth_xdp_max_mtu(const struct ceth_dev *cdev);
+
+/* xsk.c */
+int ceth_xsk_setup(struct ceth_dev *cdev, struct xsk_buff_pool *pool, u16 qid);
+void ceth_xsk_ops_init(struct ceth_dev *cdev);
+bool ceth_xsk_sg(const struct xsk_buff_pool *pool);
+u32 ceth_xsk_room_of(struct xsk_buff_pool *pool);
+void ceth_xsk_attach(struct ceth_rxq *rxq);
+void ceth_xsk_purge(struct ceth_txq *txq);
+int ceth_xsk_mtu(struct ceth_dev *cdev, u32 mtu);
+bool ceth_xsk_single(const struct ceth_dev *cdev);
 
 /* stats.c */
 void ceth_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s);

@@ -118,6 +118,10 @@ static int ceth_set_hdr_split(struct ceth_dev *cdev, u8 want,
 		NL_SET_ERR_MSG_MOD(extack, "tcp-data-split needs an XDP program with frags");
 		goto err;
 	}
+	if (cdev->hdr_split && ceth_xsk_single(cdev)) {
+		NL_SET_ERR_MSG_MOD(extack, "an AF_XDP socket is bound without XDP_USE_SG");
+		goto err;
+	}
 	err = ceth_features_apply(cdev, cdev->netdev->features);
 	if (!err)
 		return 0;

@@ -71,6 +71,8 @@ u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f)
 	if (cdev->rx_time)
 		features |= CETH_F_RX_TIME;
 	features &= cdev->caps.features & CETH_F_SWITCHED;
+	if (cdev->n_xsk)
+		features &= ~CETH_F_HW_GRO;
 	if (!prog)
 		return features;
 	features &= ~(CETH_F_HW_GRO | CETH_F_RX_CSUM);
@@ -92,8 +94,8 @@ static netdev_features_t ceth_fix_features(struct net_device *dev,
 	/* A program must see each frame as it was on the wire. What the user
 	 * wants comes back when the last one is detached.
 	 */
-	if ((f & NETIF_F_GRO_HW) && cdev->xdp_prog) {
-		netdev_warn_once(dev, "rx-gro-hw is off while there is an XDP program\n");
+	if ((f & NETIF_F_GRO_HW) && (cdev->xdp_prog || cdev->n_xsk)) {
+		netdev_warn_once(dev, "rx-gro-hw is off while there is an XDP program or a zero-copy AF_XDP socket\n");
 		f &= ~NETIF_F_GRO_HW;
 	}
 	return f;
@@ -152,6 +154,9 @@ static int ceth_change_mtu(struct net_device *dev, int mtu)
 			    ceth_xdp_max_mtu(cdev));
 		return -EINVAL;
 	}
+	err = ceth_xsk_mtu(cdev, mtu);
+	if (err)
+		return err;
 	cfg.frame_sz = ceth_frame_sz(cdev, mtu, cfg.frame_sz);
 	err = ceth_change(cdev, &cfg, NULL);
 	if (err)
@@ -166,8 +171,10 @@ static void ceth_tx_timeout(struct net_device *dev, unsigned int txqueue)
 	struct ceth_pair *pair = &cdev->pairs[txqueue];
 	struct ceth_txq *txq = READ_ONCE(pair->txq);
 
-	/* Closed for a change of queues: that is no fault of the device. */
-	if (!txq || ceth_shaper_slow(pair))
+	/* Closed for a change of queues, or made to wait: that is no fault of
+	 * the device.
+	 */
+	if (!txq || ceth_shaper_slow(pair) || READ_ONCE(txq->held))
 		return;
 	u64_stats_update_begin(&pair->tx_stats.csyncp);
 	pair->tx_stats.timeouts++;
@@ -208,6 +215,7 @@ void ceth_netdev_ops_init(struct ceth_dev *cdev)
 	ceth_clock_ops_init(cdev);
 	ceth_shaper_ops_init(cdev);
 	ceth_xdp_hints_init(cdev);
+	ceth_xsk_ops_init(cdev);
 	dev->netdev_ops = ndo;
 	dev->stat_ops = &ceth_stat_ops;
 	dev->watchdog_timeo = 5 * HZ;

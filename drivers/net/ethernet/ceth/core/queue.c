@@ -16,6 +16,7 @@
 #include <linux/interrupt.h>
 #include <linux/slab.h>
 #include <net/page_pool/helpers.h>
+#include <net/xdp_sock_drv.h>
 
 #include "core.h"
 
@@ -70,6 +71,17 @@ static int ceth_rxq_pool(struct ceth_rxq *rxq)
 	};
 	int err;
 
+	if (rxq->xsk) {
+		err = __xdp_rxq_info_reg(&rxq->xdp_rxq, cdev->netdev, rxq->idx,
+					 pair->napi.napi_id,
+					 ceth_xsk_sg(rxq->xsk) ?
+					 xsk_pool_get_rx_frag_step(rxq->xsk) :
+					 0);
+		if (err)
+			return err;
+		return xdp_rxq_info_reg_mem_model(&rxq->xdp_rxq,
+						  MEM_TYPE_XSK_BUFF_POOL, NULL);
+	}
 	rxq->pool = page_pool_create(&pp);
 	if (IS_ERR(rxq->pool)) {
 		err = PTR_ERR(rxq->pool);
@@ -96,6 +108,9 @@ static int ceth_rxq_prealloc(struct ceth_rxq *rxq)
 {
 	u32 n = rxq->size - rxq->n_spare;
 
+	/* Chunks are there when the program gives some. */
+	if (rxq->xsk)
+		return 0;
 	return ceth_rx_alloc(rxq, n) == n ? 0 : -ENOMEM;
 }
 
@@ -119,6 +134,11 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	rxq->off = CETH_RX_HEADROOM - rxq->prefix;
 	rxq->buf_len = cfg->frame_sz - CETH_RX_HEADROOM - CETH_RX_TAILROOM +
 		       rxq->prefix;
+	rxq->xsk = pair->xsk;
+	if (rxq->xsk) {
+		rxq->buf_len = ceth_xsk_room_of(rxq->xsk) + rxq->prefix;
+		rxq->xsk_segs = ceth_xsk_sg(rxq->xsk) ? CETH_XSK_MAX_SEGS : 1;
+	}
 	rxq->ring = (struct ceth_ring_conf){
 		.size		= cfg->rx_size,
 		.idx		= pair->idx,
@@ -168,7 +188,9 @@ static void ceth_rxq_reclaim(struct ceth_rxq *rxq)
 
 	ceth_rx_frame_abort(rxq);
 	for (id = 0; id < rxq->size; id++) {
-		if (rxq->vas[id])
+		if (rxq->vas[id] && rxq->xsk)
+			xsk_buff_free(rxq->vas[id]);
+		else if (rxq->vas[id])
 			ceth_rx_spare(rxq, rxq->vas[id], rxq->dmas[id]);
 		rxq->vas[id] = NULL;
 		/* Descending, so that the first refill goes up. */
@@ -189,7 +211,8 @@ void ceth_rxq_free(struct ceth_rxq *rxq)
 	while (rxq->n_spare)
 		ceth_rx_put(rxq, rxq->spare[--rxq->n_spare].va);
 	xdp_rxq_info_unreg(&rxq->xdp_rxq);
-	page_pool_destroy(rxq->pool);
+	if (rxq->pool)
+		page_pool_destroy(rxq->pool);
 	kvfree(rxq->free_ids);
 	kvfree(rxq->spare);
 	kvfree(rxq->dmas);
@@ -221,11 +244,19 @@ struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 		.idx	= pair->idx,
 		.tx	= true,
 	};
+	txq->xsk = pair->xsk;
 
 	txq->recs = kvcalloc(txq->size, sizeof(*txq->recs), GFP_KERNEL);
 	txq->free_ids = kvcalloc(txq->size, sizeof(*txq->free_ids), GFP_KERNEL);
 	if (!txq->recs || !txq->free_ids)
 		goto err_mem;
+	if (txq->xsk) {
+		txq->xsk_done = kvzalloc(txq->size, GFP_KERNEL);
+		txq->xsk_part = kcalloc(CETH_XSK_MAX_SEGS,
+					sizeof(*txq->xsk_part), GFP_KERNEL);
+		if (!txq->xsk_done || !txq->xsk_part)
+			goto err_mem;
+	}
 	if (txq->prefix) {
 		txq->prefixes = dma_alloc_coherent(txq->dev,
 						   txq->size * txq->prefix,
@@ -244,6 +275,8 @@ err_prefix:
 		dma_free_coherent(txq->dev, txq->size * txq->prefix,
 				  txq->prefixes, txq->prefixes_dma);
 err_mem:
+	kfree(txq->xsk_part);
+	kvfree(txq->xsk_done);
 	kvfree(txq->free_ids);
 	kvfree(txq->recs);
 	kvfree(txq);
@@ -261,6 +294,8 @@ void ceth_txq_free(struct ceth_txq *txq)
 	if (txq->prefixes)
 		dma_free_coherent(txq->dev, txq->size * txq->prefix,
 				  txq->prefixes, txq->prefixes_dma);
+	kfree(txq->xsk_part);
+	kvfree(txq->xsk_done);
 	kvfree(txq->free_ids);
 	kvfree(txq->recs);
 	kvfree(txq);
@@ -375,25 +410,33 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 	/* Full before it starts: a device that finds no buffer for a frame may
 	 * hold up those of other queues behind it.
 	 */
+	if (rxq->xsk)
+		ceth_xsk_attach(rxq);
 	ceth_ring_init(cdev, rxq->priv, &rxq->ring);
 	cdev->dp->rx_fill(rxq);
 	err = ops->ring_start(cdev->priv, rxq->priv);
 	if (err)
-		return err;
+		goto err_rx;
 	ceth_ring_init(cdev, txq->priv, &txq->ring);
 	err = ops->ring_start(cdev->priv, txq->priv);
-	if (err) {
-		ops->ring_stop(cdev->priv, rxq->priv);
-		return err;
-	}
+	if (err)
+		goto err_tx;
 	txq->launch = pair->launch;
 	if (ceth_shaper_apply_queue(pair, txq))
 		netdev_warn(cdev->netdev, "queue %u: no rate limit any more\n",
 			    pair->idx);
 	rcu_assign_pointer(rxq->xdp_prog, cdev->xdp_prog);
+	pair->tx_prompt = txq->xsk;
 	pair->rxq = rxq;
 	pair->txq_done = txq;
 	return 0;
+
+err_tx:
+	ops->ring_stop(cdev->priv, rxq->priv);
+err_rx:
+	if (rxq->xsk)
+		ceth_rxq_reclaim(rxq);
+	return err;
 }
 
 /**
@@ -402,7 +445,10 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
  */
 void ceth_pair_go(struct ceth_pair *pair)
 {
-	ceth_pool_link_napi(pair->rxq->pool, &pair->napi);
+	if (pair->rxq->pool)
+		ceth_pool_link_napi(pair->rxq->pool, &pair->napi);
+	/* It has had none before it was first enabled. */
+	ceth_rxq_set_napi(&pair->rxq->xdp_rxq, &pair->napi);
 	napi_enable_locked(&pair->napi);
 	/* Said of a ring that the device did not know yet. */
 	WRITE_ONCE(pair->starved, false);
@@ -471,6 +517,8 @@ static void ceth_txq_purge(struct ceth_pair *pair, struct ceth_txq *txq)
 		ceth_tx_abort(pair, txq, id);
 		lost++;
 	}
+	if (txq->xsk)
+		ceth_xsk_purge(txq);
 	u64_stats_update_begin(&txq->stats->csyncp);
 	txq->stats->lost += lost;
 	u64_stats_update_end(&txq->stats->csyncp);
@@ -518,7 +566,11 @@ void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 	if (cdev->ops->ring_stop(cdev->priv, pair->txq_done->priv))
 		ceth_dev_reset(cdev);
 	ceth_txq_purge(pair, pair->txq_done);
-	ceth_pool_unlink_napi(pair->rxq->pool);
+	if (pair->rxq->pool)
+		ceth_pool_unlink_napi(pair->rxq->pool);
+	/* The next queue takes them, or the pool ceases to be. */
+	if (pair->rxq->xsk)
+		ceth_rxq_reclaim(pair->rxq);
 	pair->rxq = NULL;
 	pair->txq_done = NULL;
 }

@@ -5,6 +5,7 @@
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
 #include <net/checksum.h>
+#include <net/xdp_sock_drv.h>
 
 #include "core.h"
 
@@ -82,7 +83,10 @@ EXPORT_SYMBOL_GPL(ceth_rx_put);
 void ceth_rx_bad(struct ceth_rxq *rxq, u32 id)
 {
 	if (id < rxq->size && rxq->vas[id]) {
-		ceth_rx_spare(rxq, rxq->vas[id], rxq->dmas[id]);
+		if (rxq->xsk)
+			xsk_buff_free(rxq->vas[id]);
+		else
+			ceth_rx_spare(rxq, rxq->vas[id], rxq->dmas[id]);
 		rxq->vas[id] = NULL;
 		rxq->free_ids[rxq->n_free++] = id;
 	}
@@ -287,10 +291,15 @@ void ceth_rx_frame_abort(struct ceth_rxq *rxq)
 	rxq->frame.left = 0;
 	if (rxq->frame.gone)
 		return;
-	if (rxq->frame.skb)
+	if (rxq->xsk) {
+		if (rxq->frame.zc)
+			xsk_buff_free(rxq->frame.zc);
+		rxq->frame.zc = NULL;
+	} else if (rxq->frame.skb) {
 		dev_kfree_skb_any(rxq->frame.skb);
-	else
+	} else {
 		ceth_rx_frame_put(rxq, &rxq->frame.buff.xdp);
+	}
 	rxq->frame.skb = NULL;
 	ceth_rx_count(rxq, &rxq->stats->drop_len);
 }

@@ -13,18 +13,19 @@
  *	rx_errors		drop_desc + drop_len
  *	rx_length_errors	drop_len
  *	rx_dropped		drop_nomem + drop_xdp_frags + xdp_aborted +
- *				xdp_redirect_err: taken, then lost against the
+ *				xdp_redirect_err + xsk_full: taken, then lost against the
  *				will of whom it concerned. Not xdp_drop, which
  *				is a verdict.
- *	tx_packets, tx_bytes	packets + xdp_packets, bytes + xdp_bytes: all
- *				that was given to the device
+ *	tx_packets, tx_bytes	packets + xdp_packets + xsk_packets, and their
+ *				bytes: all that was given to the device
  *	tx_dropped		drop_map + drop_down + xdp_full + xdp_tx_err:
  *				never given to the device
  *	tx_errors		lost: given to the device, thrown away by a
  *				stop or reset before it was completed
  *	and what the device says of itself: see devstats.c
  *
- *	Q rx	packets, bytes, alloc_fail, csum_unnecessary, csum_none,
+ *	Q rx	packets, bytes, alloc_fail (with xsk_starved: no chunk is no
+ *		buffer), csum_unnecessary, csum_none,
  *		hw_gro_packets, hw_gro_bytes, hw_gro_wire_packets,
  *		hw_gro_wire_bytes (where the device coalesces by itself)
  *	Q tx	packets, bytes (as tx_packets, tx_bytes), csum_none,
@@ -59,12 +60,18 @@ static const struct ceth_stat ceth_rx_strings[] = {
 	CETH_RX_STAT(drop_len),
 	CETH_RX_STAT(drop_nomem),
 	CETH_RX_STAT(drop_xdp_frags),
+	CETH_RX_STAT(xsk_full),
+	CETH_RX_STAT(xsk_copied),
+	CETH_RX_STAT(xsk_starved),
+	CETH_RX_STAT(xsk_wakeups),
 	CETH_RX_STAT(polls),
 };
 
 static const struct ceth_stat ceth_tx_strings[] = {
 	CETH_TX_STAT(xdp_packets),
 	CETH_TX_STAT(xdp_full),
+	CETH_TX_STAT(xsk_packets),
+	CETH_TX_STAT(xsk_invalid),
 	CETH_TX_STAT(drop_map),
 	CETH_TX_STAT(drop_down),
 	CETH_TX_STAT(kicks),
@@ -91,6 +98,7 @@ static void ceth_rx_stats_read(const struct ceth_pair *pair,
 		ceth_copy_group(&s->packets, &stats->packets,
 				&stats->polls);
 	} while (u64_stats_fetch_retry(&stats->syncp, start));
+	s->xsk_wakeups = atomic64_read(&pair->xsk_wakeups);
 }
 
 static void ceth_tx_stats_read(const struct ceth_pair *pair,
@@ -133,9 +141,11 @@ void ceth_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s)
 		s->rx_errors += rx.drop_desc + rx.drop_len;
 		s->rx_length_errors += rx.drop_len;
 		s->rx_dropped += rx.drop_nomem + rx.drop_xdp_frags +
-				 rx.xdp_aborted + rx.xdp_redirect_err;
-		s->tx_packets += tx.packets + tx.xdp_packets;
-		s->tx_bytes += tx.bytes + tx.xdp_bytes;
+				 rx.xdp_aborted + rx.xdp_redirect_err +
+				 rx.xsk_full;
+		s->tx_packets += tx.packets + tx.xdp_packets +
+				 tx.xsk_packets;
+		s->tx_bytes += tx.bytes + tx.xdp_bytes + tx.xsk_bytes;
 		s->tx_dropped += tx.drop_map + tx.drop_down + tx.xdp_full +
 				 rx.xdp_tx_err;
 		s->tx_errors += tx.lost;
@@ -174,7 +184,7 @@ static void ceth_qstats_rx_add(const struct ceth_pair *pair,
 	ceth_rx_stats_read(pair, &s);
 	q->packets += s.packets;
 	q->bytes += s.bytes;
-	q->alloc_fail += s.alloc_fail;
+	q->alloc_fail += s.alloc_fail + s.xsk_starved;
 	if (features & CETH_F_RX_CSUM) {
 		q->csum_unnecessary += s.csum_unnecessary;
 		q->csum_none += s.csum_none;
@@ -216,13 +226,14 @@ static void ceth_qstats_tx_add(const struct ceth_pair *pair,
 	struct ceth_tx_stats s;
 
 	ceth_tx_stats_read(pair, &s);
-	q->packets += s.packets + s.xdp_packets;
-	q->bytes += s.bytes + s.xdp_bytes;
+	q->packets += s.packets + s.xdp_packets + s.xsk_packets;
+	q->bytes += s.bytes + s.xdp_bytes + s.xsk_bytes;
 	q->stop += s.stop;
 	q->wake += s.wake;
 	if (features & CETH_F_TX_CSUM) {
-		q->csum_none += s.csum_none + s.xdp_packets;
-		q->needs_csum += s.needs_csum;
+		q->csum_none += s.csum_none + s.xdp_packets +
+				s.xsk_packets - s.xsk_csum;
+		q->needs_csum += s.needs_csum + s.xsk_csum;
 	}
 	if (features & CETH_F_GSO) {
 		q->hw_gso_packets += s.gso_packets;

@@ -411,7 +411,7 @@ EXPORT_SYMBOL_GPL(ceth_tx_bad);
 
 /**
  * ceth_tx_done_frame() - completion of a redirected frame, or of the first
- *	buffer of an XDP_TX frame of several
+ *	buffer of an XDP_TX frame of several, or in AF_XDP memory
  * @txq: the queue
  * @id: of the head
  * @bq: frames to return
@@ -423,6 +423,10 @@ void ceth_tx_done_frame(struct ceth_txq *txq, u32 id,
 
 	if (rec->type == CETH_TX_XDP_TX) {
 		ceth_rx_spare(txq->pair->rxq, rec->ptr, rec->dma);
+		return;
+	}
+	if (rec->type == CETH_TX_ZC) {
+		xsk_buff_free(rec->ptr);
 		return;
 	}
 	if (rec->len)
@@ -452,6 +456,8 @@ u32 ceth_tx_done_more(struct ceth_txq *txq, u32 id, u32 tail)
 
 		if (head->type == CETH_TX_XDP_TX)
 			ceth_rx_spare(txq->pair->rxq, rec->ptr, rec->dma);
+		else if (head->type == CETH_TX_ZC)
+			xsk_buff_free(rec->ptr);
 		else if (rec->len)
 			dma_unmap_page(txq->dev, rec->dma, rec->len,
 				       DMA_TO_DEVICE);
@@ -476,9 +482,13 @@ void ceth_tx_abort(struct ceth_pair *pair, struct ceth_txq *txq, u32 id)
 	u32 i, n = rec->n_segs;
 	void *ptr = rec->ptr;
 
+	if (type == CETH_TX_XSK)
+		ceth_xsk_done(txq, rec);
 	for (i = 0; i < n; i++) {
 		if (type == CETH_TX_XDP_TX)
 			ceth_rx_spare(pair->rxq, rec->ptr, rec->dma);
+		else if (type == CETH_TX_ZC)
+			xsk_buff_free(rec->ptr);
 		else if (rec->len)
 			dma_unmap_page(txq->dev, rec->dma, rec->len,
 				       DMA_TO_DEVICE);

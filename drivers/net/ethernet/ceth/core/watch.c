@@ -80,8 +80,13 @@ static bool ceth_watch_tx(struct ceth_pair *pair)
 		in_flight = ceth_tx_in_flight(txq);
 	if (!in_flight) {
 		w->tx_since = 0;
+		if (txq && !ceth_tx_in_flight(txq))
+			txq->held = false;
 		goto out;
 	}
+	/* An AF_XDP socket may have had packets wait for long. */
+	if (txq->held)
+		goto out;
 	tail = READ_ONCE(txq->free_tail);
 	if (!w->tx_since || tail != w->tx_tail) {
 		w->tx_tail = tail;

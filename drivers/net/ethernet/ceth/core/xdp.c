@@ -35,7 +35,8 @@ void ceth_xdp_features(struct ceth_dev *cdev)
 {
 	xdp_features_t val = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
 			     NETDEV_XDP_ACT_NDO_XMIT |
-			     NETDEV_XDP_ACT_NDO_XMIT_SG;
+			     NETDEV_XDP_ACT_NDO_XMIT_SG |
+			     NETDEV_XDP_ACT_XSK_ZEROCOPY;
 
 	if (ceth_has(cdev, CETH_CAP_MULTI_BUF))
 		val |= NETDEV_XDP_ACT_RX_SG;
@@ -158,6 +159,8 @@ int ceth_bpf(struct net_device *dev, struct netdev_bpf *bpf)
 	switch (bpf->command) {
 	case XDP_SETUP_PROG:
 		return ceth_xdp_setup(cdev, bpf->prog, bpf->extack);
+	case XDP_SETUP_XSK_POOL:
+		return ceth_xsk_setup(cdev, bpf->xsk.pool, bpf->xsk.queue_id);
 	default:
 		return -EINVAL;
 	}

@@ -239,7 +239,8 @@ static __always_inline bool cvio_packed_irq_arm(struct ceth_pair *pair)
 
 	cvio_packed_ask(rx, 0);
 	/* Most of what is being sent may complete before anybody has to look. */
-	cvio_packed_ask(tx, ceth_tx_in_flight(pair->txq_done) * 3 / 4);
+	cvio_packed_ask(tx, pair->tx_prompt ? 0 :
+			ceth_tx_in_flight(pair->txq_done) * 3 / 4);
 	/* The device uses a descriptor, then reads what was asked for. */
 	mb();
 	return cvio_packed_more(rx) || cvio_packed_more(tx);

@@ -199,7 +199,9 @@ static __always_inline bool cvio_split_irq_arm(struct ceth_pair *pair)
 		/* Most of what is being sent may complete before anybody has
 		 * to look.
 		 */
-		wait = (u16)(READ_ONCE(tx->flushed) - tx->used_idx) * 3 / 4;
+		if (likely(!pair->tx_prompt))
+			wait = (u16)(READ_ONCE(tx->flushed) - tx->used_idx) *
+			       3 / 4;
 		WRITE_ONCE(rx->avail->ring[rx->size],
 			   __cpu_to_virtio16(true, rx->used_idx));
 		WRITE_ONCE(tx->avail->ring[tx->size],

@@ -66,6 +66,13 @@ struct cpu_map {
 	__type(value, struct bpf_cpumap_val);
 } cpus SEC(".maps"), cpus_frags SEC(".maps");
 
+struct xsk_map {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
+
 static __always_inline void add(__u32 key, __u64 bytes, __u64 sample)
 {
 	struct count *c = bpf_map_lookup_elem(&counts, &key);
@@ -245,6 +252,40 @@ SEC("xdp.frags/cpumap")
 int cpu_to_port_frags(struct xdp_md *ctx)
 {
 	return from_cpu(ctx, &ports_frags);
+}
+
+/* To the AF_XDP socket of the queue; what is not of the tests, to the stack.
+ * Every so manieth frame (config.port) has the verdict of the configuration;
+ * when that is to redirect, to the first port.
+ */
+static __always_inline int to_xsk_map(struct xdp_md *ctx, void *targets)
+{
+	struct config *cfg;
+	__u32 zero = 0;
+
+	cfg = bpf_map_lookup_elem(&config, &zero);
+	if (!cfg || !ours(ctx))
+		return XDP_PASS;
+	if (cfg->port && !(++cfg->unused % cfg->port)) {
+		add(cfg->verdict & 7, bpf_xdp_get_buff_len(ctx), 0);
+		if (cfg->verdict == XDP_REDIRECT)
+			return bpf_redirect_map(targets, 0, XDP_ABORTED);
+		return cfg->verdict;
+	}
+	add(XDP_REDIRECT, bpf_xdp_get_buff_len(ctx), 0);
+	return bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP);
+}
+
+SEC("xdp")
+int to_xsk(struct xdp_md *ctx)
+{
+	return to_xsk_map(ctx, &ports);
+}
+
+SEC("xdp.frags")
+int to_xsk_frags(struct xdp_md *ctx)
+{
+	return to_xsk_map(ctx, &ports_frags);
 }
 
 /* On ingress: does the metadata that a program put there arrive? */
