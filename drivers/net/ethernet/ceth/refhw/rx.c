@@ -107,6 +107,7 @@ void refhw_complete(struct refhw_queue *q, u32 head)
 {
 	if (!((q->done >> q->order) & 1))
 		head |= REFNIC_C_PHASE;
+	/* As said */
 	smp_store_release(&refhw_cmpl(q)->head, cpu_to_le32(head));
 	q->done++;
 }
