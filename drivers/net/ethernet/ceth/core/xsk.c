@@ -439,7 +439,8 @@ bool ceth_xsk_meta(struct ceth_txq *txq, const struct xdp_desc *desc,
 	m = ceth_xsk_metadata(txq->xsk, desc);
 	if (!m)
 		return false;
-	meta->flags = 0;
+	/* A device may be given all of it. */
+	memset(meta, 0, sizeof(*meta));
 	ceth_xsk_metadata_request(txq->xsk, &m, &ceth_xsk_requests, meta);
 	meta->flags &= txq->pair->cdev->xsk_requests;
 	if (m && (meta->flags & CETH_TX_TIME))
