@@ -260,6 +260,15 @@ static inline void ceth_pair_poll(struct ceth_pair *pair)
 	local_bh_enable();
 }
 
+/* Count something, in statistics that others may be reading. */
+static inline void ceth_count(struct u64_stats_sync *syncp, u64 *counter,
+			      u64 n)
+{
+	u64_stats_update_begin(syncp);
+	*counter += n;
+	u64_stats_update_end(syncp);
+}
+
 static inline bool ceth_has(const struct ceth_dev *cdev, u32 cap)
 {
 	return cdev->caps.caps & cap;

@@ -176,9 +176,7 @@ static void ceth_tx_timeout(struct net_device *dev, unsigned int txqueue)
 	 */
 	if (!txq || ceth_shaper_slow(pair) || READ_ONCE(txq->held))
 		return;
-	u64_stats_update_begin(&pair->tx_stats.csyncp);
-	pair->tx_stats.timeouts++;
-	u64_stats_update_end(&pair->tx_stats.csyncp);
+	ceth_count(&pair->tx_stats.csyncp, &pair->tx_stats.timeouts, 1);
 	netdev_err(dev, "queue %u: nothing sent for %u ms, %u segments in flight\n",
 		   txqueue,
 		   jiffies_to_msecs(jiffies - READ_ONCE(pair->netq->trans_start)),

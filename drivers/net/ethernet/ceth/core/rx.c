@@ -19,9 +19,7 @@ static dma_addr_t ceth_rx_dma(const struct ceth_rxq *rxq, const void *va)
 
 static void ceth_rx_count(struct ceth_rxq *rxq, u64 *counter)
 {
-	u64_stats_update_begin(&rxq->stats->syncp);
-	(*counter)++;
-	u64_stats_update_end(&rxq->stats->syncp);
+	ceth_count(&rxq->stats->syncp, counter, 1);
 }
 
 /**

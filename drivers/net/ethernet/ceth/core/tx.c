@@ -317,9 +317,7 @@ void ceth_xdp_tx_drop(struct ceth_pair *pair, const struct ceth_xdp_tx *f)
 	ceth_rx_spare(rxq, f->va, f->dma);
 	trace_xdp_exception(rxq->xdp_rxq.dev, rcu_access_pointer(rxq->xdp_prog),
 			    XDP_TX);
-	u64_stats_update_begin(&rxq->stats->syncp);
-	rxq->stats->xdp_tx_err++;
-	u64_stats_update_end(&rxq->stats->syncp);
+	ceth_count(&rxq->stats->syncp, &rxq->stats->xdp_tx_err, 1);
 }
 EXPORT_SYMBOL_GPL(ceth_xdp_tx_drop);
 
@@ -356,9 +354,7 @@ void ceth_tx_stop(struct ceth_txq *txq)
 		netif_tx_start_queue(txq->netq);
 		return;
 	}
-	u64_stats_update_begin(&txq->stats->syncp);
-	txq->stats->stop++;
-	u64_stats_update_end(&txq->stats->syncp);
+	ceth_count(&txq->stats->syncp, &txq->stats->stop, 1);
 }
 EXPORT_SYMBOL_GPL(ceth_tx_stop);
 
@@ -390,9 +386,7 @@ void ceth_tx_wake(struct ceth_txq *txq)
 	    READ_ONCE(txq->pair->txq) != txq)
 		return;
 	netif_tx_wake_queue(txq->netq);
-	u64_stats_update_begin(&txq->stats->csyncp);
-	txq->stats->wake++;
-	u64_stats_update_end(&txq->stats->csyncp);
+	ceth_count(&txq->stats->csyncp, &txq->stats->wake, 1);
 }
 EXPORT_SYMBOL_GPL(ceth_tx_wake);
 
@@ -402,9 +396,7 @@ EXPORT_SYMBOL_GPL(ceth_tx_wake);
  */
 void ceth_tx_bad(struct ceth_txq *txq)
 {
-	u64_stats_update_begin(&txq->stats->csyncp);
-	txq->stats->bad_cmpl++;
-	u64_stats_update_end(&txq->stats->csyncp);
+	ceth_count(&txq->stats->csyncp, &txq->stats->bad_cmpl, 1);
 	ceth_fault(txq->pair->cdev, CETH_FAULT_TX_DESC, txq->idx);
 }
 EXPORT_SYMBOL_GPL(ceth_tx_bad);

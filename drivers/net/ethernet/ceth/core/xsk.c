@@ -25,13 +25,6 @@ do {									\
 		netdev_warn((cdev)->netdev, "AF_XDP: " fmt, ##__VA_ARGS__); \
 } while (0)
 
-static void ceth_xsk_count(struct u64_stats_sync *syncp, u64 *counter, u64 n)
-{
-	u64_stats_update_begin(syncp);
-	*counter += n;
-	u64_stats_update_end(syncp);
-}
-
 /**
  * ceth_xsk_sg() - do sockets of a pool take frames of several chunks?
  * @pool: the pool
@@ -98,7 +91,7 @@ EXPORT_SYMBOL_GPL(ceth_zc_sync_prefix);
  */
 void ceth_zc_starved(struct ceth_rxq *rxq)
 {
-	ceth_xsk_count(&rxq->stats->syncp, &rxq->stats->xsk_starved, 1);
+	ceth_count(&rxq->stats->syncp, &rxq->stats->xsk_starved, 1);
 }
 EXPORT_SYMBOL_GPL(ceth_zc_starved);
 
@@ -143,12 +136,12 @@ struct sk_buff *ceth_zc_skb(struct ceth_rxq *rxq, struct xdp_buff *xdp)
 		skb_metadata_set(skb, meta);
 	}
 	if (!xdp_buff_has_frags(xdp) || ceth_zc_skb_frags(skb, xdp)) {
-		ceth_xsk_count(&rxq->stats->syncp, &rxq->stats->xsk_copied, 1);
+		ceth_count(&rxq->stats->syncp, &rxq->stats->xsk_copied, 1);
 		return skb;
 	}
 	napi_consume_skb(skb, 1);
 err:
-	ceth_xsk_count(&rxq->stats->syncp, &rxq->stats->drop_nomem, 1);
+	ceth_count(&rxq->stats->syncp, &rxq->stats->drop_nomem, 1);
 	return NULL;
 }
 EXPORT_SYMBOL_GPL(ceth_zc_skb);
@@ -230,7 +223,7 @@ bool ceth_zc_multi(struct ceth_rx_poll *p, const struct ceth_rx_cmpl *c,
 		p->n.bytes += rxq->frame.len + rxq->prefix;
 		return true;
 	}
-	ceth_xsk_count(&rxq->stats->syncp, &rxq->stats->drop_len, 1);
+	ceth_count(&rxq->stats->syncp, &rxq->stats->drop_len, 1);
 	return false;
 }
 EXPORT_SYMBOL_GPL(ceth_zc_multi);
@@ -266,7 +259,7 @@ bool ceth_zc_unfit(struct ceth_rx_poll *p, struct xdp_buff *xdp,
 	if (p->prog->aux->xdp_has_frags && !csum_partial)
 		return false;
 	trace_xdp_exception(rxq->xdp_rxq.dev, p->prog, XDP_DROP);
-	ceth_xsk_count(&rxq->stats->syncp, &rxq->stats->drop_xdp_frags, 1);
+	ceth_count(&rxq->stats->syncp, &rxq->stats->drop_xdp_frags, 1);
 	xsk_buff_free(xdp);
 	return true;
 }
@@ -286,7 +279,7 @@ void ceth_zc_redirect_err(struct ceth_rx_poll *p, int err)
 		return;
 	}
 	trace_xdp_exception(rxq->xdp_rxq.dev, p->prog, XDP_REDIRECT);
-	ceth_xsk_count(&rxq->stats->syncp, &rxq->stats->xsk_full, 1);
+	ceth_count(&rxq->stats->syncp, &rxq->stats->xsk_full, 1);
 }
 EXPORT_SYMBOL_GPL(ceth_zc_redirect_err);
 
@@ -325,14 +318,14 @@ void ceth_zc_tx_drop(struct ceth_rx_poll *p, u32 i)
 	for (k = 0; k <= p->tx.more[i]; k++)
 		xsk_buff_free(p->tx.buf[i + k]);
 	trace_xdp_exception(rxq->xdp_rxq.dev, p->prog, XDP_TX);
-	ceth_xsk_count(&rxq->stats->syncp, &rxq->stats->xdp_tx_err, 1);
+	ceth_count(&rxq->stats->syncp, &rxq->stats->xdp_tx_err, 1);
 }
 EXPORT_SYMBOL_GPL(ceth_zc_tx_drop);
 
 /* Chunks taken from sockets that make no packet go back unsent, in order. */
 static void ceth_xsk_unsent(struct ceth_txq *txq, u32 n)
 {
-	ceth_xsk_count(&txq->stats->syncp, &txq->stats->xsk_invalid, n);
+	ceth_count(&txq->stats->syncp, &txq->stats->xsk_invalid, n);
 	while (n--)
 		txq->xsk_done[txq->xsk_posted++ & txq->mask] = 1;
 }
@@ -453,7 +446,7 @@ bool ceth_xsk_meta(struct ceth_txq *txq, const struct xdp_desc *desc,
 	    meta->csum_start + meta->csum_offset + sizeof(__sum16) > desc->len)
 		meta->flags &= ~CETH_TX_CSUM;
 	if (meta->flags & CETH_TX_CSUM)
-		ceth_xsk_count(&txq->stats->syncp, &txq->stats->xsk_csum, 1);
+		ceth_count(&txq->stats->syncp, &txq->stats->xsk_csum, 1);
 	if (meta->flags & CETH_TX_LAUNCH)
 		WRITE_ONCE(txq->held, true);
 	return meta->flags;
