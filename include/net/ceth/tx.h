@@ -278,6 +278,26 @@ static __always_inline u32 ceth_xdp_send_any(struct ceth_pair *pair,
 }
 
 /**
+ * ceth_xdp_posted() - frames to send back are on the ring
+ * @txq: the queue
+ * @cur: where the next one would go
+ * @frames: frames
+ * @bytes: of @frames
+ * @ops: the backend's
+ */
+static __always_inline void ceth_xdp_posted(struct ceth_txq *txq,
+					    struct ceth_cursor *cur, u32 frames,
+					    u32 bytes,
+					    const struct ceth_dp_ops *ops)
+{
+	ops->tx_post_close(txq->priv, cur);
+	u64_stats_update_begin(&txq->stats->syncp);
+	txq->stats->xdp_packets += frames;
+	txq->stats->xdp_bytes += bytes;
+	u64_stats_update_end(&txq->stats->syncp);
+}
+
+/**
  * ceth_xdp_bulk_send() - put the frames on the ring, without doorbell
  * @pair: the pair
  * @bulk: frames to send back; empty on return
@@ -334,11 +354,7 @@ ceth_xdp_bulk_send(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk,
 		cur = at;
 	}
 	if (likely(sent)) {
-		ops->tx_post_close(txq->priv, &cur);
-		u64_stats_update_begin(&txq->stats->syncp);
-		txq->stats->xdp_packets += sent;
-		txq->stats->xdp_bytes += bytes;
-		u64_stats_update_end(&txq->stats->syncp);
+		ceth_xdp_posted(txq, &cur, sent, bytes, ops);
 		bulk->sent += sent;
 		bulk->posted = true;
 	}

@@ -307,11 +307,7 @@ static __always_inline void ceth_zc_tx_send(struct ceth_pair *pair,
 		sent++;
 	}
 	if (likely(sent)) {
-		ops->tx_post_close(txq->priv, &cur);
-		u64_stats_update_begin(&txq->stats->syncp);
-		txq->stats->xdp_packets += sent;
-		txq->stats->xdp_bytes += bytes;
-		u64_stats_update_end(&txq->stats->syncp);
+		ceth_xdp_posted(txq, &cur, sent, bytes, ops);
 		p->tx.sent += sent;
 		p->tx.posted = true;
 	}
