@@ -25,7 +25,7 @@ from cethtest.times import Clock, timestamping
 from cethtest.tool import Skip, check, equal, run, run_json, wait_for
 
 KINDS = [(v, p) for v in (4, 6) for p in (inet.TCP, inet.UDP, ICMP)]
-SEEN = struct.Struct("=QIIiiiHH128s")
+SEEN = struct.Struct("=QIIiii2sH128s")
 STATE = struct.Struct("=II")
 NODATA, NOTSUPP = -errno.ENODATA, -errno.EOPNOTSUPP
 IPV4, IPV6, WITH_PORTS, TCP, UDP = 1, 2, 8, 16, 32
@@ -44,7 +44,7 @@ class Seen:
     time_err: int
     hash_err: int
     vlan_err: int
-    proto: int
+    proto: bytes
     tci: int
     head: bytes
 
@@ -197,13 +197,18 @@ def test_time(env: Env) -> None:
           "time when none is wanted")
 
 
-def test_vlan(env: Env) -> None:
-    """A tag that was taken off is told; one that was left is seen."""
+def with_vlan(env: Env) -> None:
+    """A device that takes tags off when it is to, and a VLAN that it lets through."""
     if run_json(f"ethtool --json -k {env.dut.ifname}")[0]["rx-vlan-offload"]["fixed"]:
         raise Skip("the device leaves tags where they are")
     env.dut.run("ip link add link {} name ceth-v5 type vlan id 5")
     env.later(lambda: env.dut.run("ip link del ceth-v5"))
     env.later(lambda: env.offload(env.dut, rx_vlan_offload=False))
+
+
+def test_vlan(env: Env) -> None:
+    """A tag that was taken off is told; one that was left is seen."""
+    with_vlan(env)
     hints = Hints(env)
     for on in (True, False, True):
         env.offload(env.dut, rx_vlan_offload=on)
@@ -211,7 +216,7 @@ def test_vlan(env: Env) -> None:
             seen = hints.send([random_packet(hints.rng, 4, inet.UDP)], tci=tci)[0]
             ethertype, inner = struct.unpack_from("!HH", seen.head, 12)
             if on:
-                equal((seen.vlan_err, socket_order(seen.proto), seen.tci, ethertype),
+                equal((seen.vlan_err, int.from_bytes(seen.proto, "big"), seen.tci, ethertype),
                       (0, TPID, tci, inet.ETH_IP), "error, protocol, tag, EtherType")
             else:
                 equal((seen.vlan_err, ethertype, inner), (NODATA, TPID, tci),
@@ -220,19 +225,10 @@ def test_vlan(env: Env) -> None:
               "a frame without a tag")
 
 
-def socket_order(value: int) -> int:
-    """A 16-bit field that a program stored as it came."""
-    return struct.unpack("!H", struct.pack("=H", value))[0]
-
-
 def test_plain_program(env: Env) -> None:
     """A program that cannot ask finds the tag in the frame."""
-    if run_json(f"ethtool --json -k {env.dut.ifname}")[0]["rx-vlan-offload"]["fixed"]:
-        raise Skip("the device leaves tags where they are")
-    env.later(lambda: env.offload(env.dut, rx_vlan_offload=False))
+    with_vlan(env)
     env.offload(env.dut, rx_vlan_offload=True)
-    env.dut.run("ip link add link {} name ceth-v5 type vlan id 5")
-    env.later(lambda: env.dut.run("ip link del ceth-v5"))
     bpf = Bpf(env)
     # The lower byte of the tag, of frames of the tests
     bpf.configure(verdict=DROP, sample=15)

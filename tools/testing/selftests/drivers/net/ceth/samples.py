@@ -16,11 +16,11 @@ from pathlib import Path
 
 from cethtest import inet
 from cethtest.env import End, Env
-from cethtest.frames import ETH_P_ALL, ETHERTYPE, PACKET_IGNORE_OUTGOING, SOL_PACKET, raw_socket
+from cethtest.frames import ETH_P_ALL, ETHERTYPE, Capture, raw_socket
 from cethtest.rxhash import random_packet, shown_context
 from cethtest.tap import cases, main, say
 from cethtest.times import Clock, timestamping
-from cethtest.tool import (SO_RCVBUFFORCE, Failure, Skip, check, equal, in_ns, run, wait_for)
+from cethtest.tool import Failure, Skip, check, equal, in_ns, run, wait_for
 
 HERE = Path(__file__).resolve().parent
 FRAMES = 200
@@ -67,31 +67,17 @@ def told(child: subprocess.Popen[str], pattern: str) -> re.Match[str]:
     raise Failure(f"no line with {pattern}: {''.join(seen)}")
 
 
-def catcher(end: End) -> socket.socket:
-    """A socket that gets all that comes in."""
-    with in_ns(end.ns):
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
-    sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-    sock.bind((end.ifname, ETH_P_ALL))
-    sock.setblocking(False)
-    return sock
-
-
 def exchange(env: Env, sender: End, receiver: End, swapped: bool, size: int = 100) -> None:
     """What is sent at one end comes out at the other, whole, once each."""
     rng = random.Random(3)
     kind = ETHERTYPE.to_bytes(2, "big")
     got: list[bytes] = []
-    with raw_socket(sender) as out, catcher(receiver) as back:
+    with raw_socket(sender) as out, Capture(receiver) as back:
         out.settimeout(30)
 
         def collect() -> bool:
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    data = back.recv(20000)
-                    if data[12:14] == kind:
-                        got.append(data)
+            while data := back.get():
+                got.append(data)
             return len(got) >= len(sent)
 
         sent: list[bytes] = []
@@ -125,15 +111,14 @@ def test_forward_queues(env: Env) -> None:
         env.ready()
         rng = random.Random(5)
         packets = [random_packet(rng, 4, inet.UDP) for _ in range(64)]
-        with raw_socket(env.peer) as out, catcher(env.peer) as back:
+        with raw_socket(env.peer) as out, Capture(env.peer, ETH_P_ALL) as back:
             for i, packet in enumerate(packets):
                 out.send(packet.frame(env.dut, env.peer, i))
             got: list[bytes] = []
 
             def collect() -> bool:
-                with contextlib.suppress(BlockingIOError):
-                    while True:
-                        got.append(back.recv(2000))
+                while data := back.get():
+                    got.append(data)
                 return sum(b"RXHASH" in data for data in got) >= len(packets)
 
             wait_for(collect, "packets of all flows")

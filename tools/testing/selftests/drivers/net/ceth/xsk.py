@@ -187,20 +187,25 @@ def test_multi(env: Env) -> None:
     both(env, Options(multi=True), 34, JUMBO, "to_xsk_frags")
 
 
+def to_stack(env: Env, kind: Kind, sizes: list[int]) -> Tally:
+    """Frames that the stack gets of what is sent to it."""
+    tally = Tally(kind)
+    with Capture(env.dut) as capture:
+        while tally.sent < COUNT:
+            tally.sent += blast(env.peer, EVERYBODY, kind, sizes, CHUNK, tally.sent)
+            capture.into(tally, sizes=sizes)
+    return tally
+
+
 def test_pass(env: Env) -> None:
     """What is for the stack is copied, and its chunks stay in use."""
     for prog, opt, sizes in (("to_xsk", Options(), SIZES),
                              ("to_xsk_frags", Options(multi=True), JUMBO)):
         bpf = prepare(env, prog, verdict=PASS, every=1)
         env.mtu(9000 if opt.multi else 1500)
-        kind = Kind(run=40 + opt.multi)
         with bound(env, bpf, opt) as xsk:
             before = Snapshot(env)
-            tally = Tally(kind)
-            with Capture(env.dut) as capture:
-                while tally.sent < COUNT:
-                    tally.sent += blast(env.peer, EVERYBODY, kind, sizes, CHUNK, tally.sent)
-                    capture.into(tally, sizes=sizes)
+            tally = to_stack(env, Kind(run=40 + opt.multi), sizes)
             tally.demand("passed to the stack", order=True)
             equal(xsk.gather(1, seconds=0.3), [], "frames of the socket")
             delta = Delta(before, Snapshot(env))
@@ -215,13 +220,7 @@ def test_no_program(env: Env) -> None:
     env.channels(1)
     with Xsk(env.dut) as xsk:
         xsk.fill_up()
-        kind = Kind(run=42)
-        tally = Tally(kind)
-        with Capture(env.dut) as capture:
-            while tally.sent < COUNT:
-                tally.sent += blast(env.peer, EVERYBODY, kind, SIZES, CHUNK, tally.sent)
-                capture.into(tally, sizes=SIZES)
-        tally.demand("received by the stack", order=True)
+        to_stack(env, Kind(run=42), SIZES).demand("received by the stack", order=True)
         transmit(env, xsk, Kind(run=43), SIZES).demand("sent", order=True)
 
 
