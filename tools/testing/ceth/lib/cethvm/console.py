@@ -77,3 +77,18 @@ def reports(lines: list[str], allow: list[str]) -> list[list[str]]:
             found.append(lines[max(0, i - 2):end])
         i = end
     return found
+
+
+def stale_breakpoint(found: list[list[str]]) -> bool:
+    """Whether a kernel died of a breakpoint that was no longer there, and of that alone.
+
+    The kernel changes code that may be running with a breakpoint in its place, and
+    makes all CPUs take notice before it forgets what the breakpoint was for. QEMU's
+    TCG sometimes lets one of its CPUs run into it later than that: what the oops
+    shows at the address is then the new code, and no breakpoint.
+    """
+    if not found:
+        return False
+    text = "\n".join(found[0])
+    code = re.search(r"Code: (?:[0-9a-f]{2} )*([0-9a-f]{2}) <", text)
+    return "Oops: int3" in text and bool(code) and code[1] != "cc"

@@ -23,7 +23,7 @@ from typing import IO, Callable
 from . import accel as accelerator
 from .config import (CACHE, DEBUG_KERNEL, REPO, SELFTESTS, TREE, Config, VmError, boot_folder,
                      debug_kernel, resolve_kernel)
-from .console import kmsg_lines, reports
+from .console import kmsg_lines, reports, stale_breakpoint
 from .host import sandbox
 from .monitor import Monitor
 from .nics import WIRE_FUNCTION, Nic, make_nics, wire_lines
@@ -39,7 +39,8 @@ POWEROFF_TIMEOUT = 90.0
 
 @dataclass
 class Result:
-    """How a run ended. `status` is what `vm` exits with."""
+    """How a run ended. `status` is what `vm` exits with; `emulator`: it died of what
+    real CPUs and KVM do not do."""
 
     status: int
     kernel: str = ""
@@ -49,6 +50,7 @@ class Result:
     complaints: list[list[str]] = field(default_factory=list)
     seconds: float = 0.0
     why: str = ""
+    emulator: bool = False
 
 
 class _Run:
@@ -328,6 +330,8 @@ class _Run:
             result.guest_status = int(text)
         except (OSError, ValueError):
             pass
+        result.emulator = (self.accel == "tcg" and result.guest_status is None
+                           and stale_breakpoint(result.complaints))
         if self.cfg.shell:
             result.status = 0 if result.guest_status is not None else STATUS_DIED
         elif result.complaints:
