@@ -294,13 +294,43 @@ void ceth_stop(struct ceth_dev *cdev)
 	ceth_set_free(&set);
 }
 
+/**
+ * ceth_show_queues() - tell the stack how many queue pairs it has
+ * @cdev: the device
+ * @n: pairs; 0 before a net device goes that nobody has seen
+ *
+ * A transmit queue that the stack did not have sends for the CPU that its
+ * interrupt is suggested to, so that what a CPU sends stays in order and its
+ * completions come back to it. The stack forgets this of a queue that goes; of
+ * those that stay it is the user's.
+ *
+ * Return: 0 or a negative errno.
+ */
+int ceth_show_queues(struct ceth_dev *cdev, u16 n)
+{
+	struct net_device *dev = cdev->netdev;
+	int err;
+	u16 i;
+
+	if (n) {
+		err = netif_set_real_num_queues(dev, n, n);
+		if (err)
+			return err;
+	}
+	for (i = cdev->shown_pairs; i < n; i++)
+		netif_set_xps_queue(dev, &cdev->pairs[i].affinity, i);
+	for (i = n; !n && i < cdev->shown_pairs; i++)
+		netif_set_xps_queue(dev, cpu_none_mask, i);
+	cdev->shown_pairs = n;
+	return 0;
+}
+
 int ceth_open(struct net_device *dev)
 {
 	struct ceth_dev *cdev = netdev_priv(dev);
 	int err;
 
-	err = netif_set_real_num_queues(dev, cdev->cfg.n_pairs,
-					cdev->cfg.n_pairs);
+	err = ceth_show_queues(cdev, cdev->cfg.n_pairs);
 	if (err)
 		return err;
 	if (!ceth_has(cdev, CETH_CAP_LINK))
@@ -398,7 +428,7 @@ static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
 				cdev->caps.rss_indir_len);
 		err = ceth_set_used_pairs(cdev, n);
 		if (!err)
-			err = netif_set_real_num_queues(cdev->netdev, n, n);
+			err = ceth_show_queues(cdev, n);
 		if (err) {
 			cdev->rss = *rss;
 			if (ceth_set_used_pairs(cdev, old))
@@ -457,8 +487,7 @@ static int ceth_change_all(struct ceth_dev *cdev, struct ceth_set *set,
 	cdev->cfg = *cfg;
 	err = ceth_up(cdev, set, cfg);
 	if (!err)
-		err = netif_set_real_num_queues(cdev->netdev, cfg->n_pairs,
-						cfg->n_pairs);
+		err = ceth_show_queues(cdev, cfg->n_pairs);
 	if (!err)
 		goto out;
 
@@ -499,8 +528,7 @@ int ceth_change(struct ceth_dev *cdev, const struct ceth_cfg *cfg,
 			NL_SET_ERR_MSG(extack, "the device is being recovered, try again");
 			return -EBUSY;
 		}
-		err = netif_set_real_num_queues(dev, cfg->n_pairs,
-						cfg->n_pairs);
+		err = ceth_show_queues(cdev, cfg->n_pairs);
 		if (err)
 			return err;
 		ceth_rss_resize(&cdev->rss, cdev->rss_user, cfg->n_pairs,

@@ -156,6 +156,7 @@ struct ceth_dstats {
  * @running: between dev_run and dev_reset
  * @gone: the device does not exist any more
  * @shown: the network device is registered
+ * @shown_pairs: pairs that the stack knows of
  * @announce: tell the neighbours, once the device runs
  * @fault_pending: bits of &enum ceth_fault that wait for @fault_work
  * @fault_work: reports faults and has the device recovered
@@ -210,6 +211,7 @@ struct ceth_dev {
 	bool running;
 	bool gone;
 	bool shown;
+	u16 shown_pairs;
 	bool announce;
 	unsigned long fault_pending;
 	struct work_struct fault_work;
@@ -310,6 +312,7 @@ void ceth_rx_gso(struct ceth_rxq *rxq, struct sk_buff *skb,
 		 const struct ceth_rx_meta *meta);
 
 /* config.c: sequences of the above */
+int ceth_show_queues(struct ceth_dev *cdev, u16 n);
 int ceth_open(struct net_device *dev);
 int ceth_close(struct net_device *dev);
 int ceth_start(struct ceth_dev *cdev);

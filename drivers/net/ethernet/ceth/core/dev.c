@@ -459,18 +459,19 @@ int ceth_show(struct ceth_dev *cdev)
 			  dev_name(cdev->dev), cdev);
 	if (err)
 		return err;
-	err = netif_set_real_num_queues(dev, cdev->cfg.n_pairs,
-					cdev->cfg.n_pairs);
+	err = ceth_show_queues(cdev, cdev->cfg.n_pairs);
 	if (err)
 		goto err_irq;
 	netif_carrier_off(dev);
 	err = register_netdev(dev);
 	if (err)
-		goto err_irq;
+		goto err_queues;
 	cdev->shown = true;
 	ceth_clock_register(cdev);
 	return 0;
 
+err_queues:
+	ceth_show_queues(cdev, 0);
 err_irq:
 	free_irq(cdev->caps.event_irq, cdev);
 	return err;

@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+import os
+import random
 import re
 import socket
 import struct
 from pathlib import Path
 
-from cethtest import irq, tcp
+from cethtest import inet, irq, tcp
 from cethtest.env import Env
 from cethtest.flow import Both, steady
+from cethtest.frames import raw_socket
 from cethtest.nl import NetlinkError, u32
+from cethtest.rxhash import random_packet
+from cethtest.stats import at_rest
 from cethtest.tap import cases, main, say
 from cethtest.tool import Skip, check, equal, in_ns, read, write
 
@@ -226,6 +231,60 @@ def test_irq_spread(env: Env) -> None:
     check(len(set(hints)) > 1, f"all interrupts have the same hint: {hints}")
 
 
+def _xps(env: Env) -> list[int]:
+    """Masks of the CPUs that each transmit queue sends for."""
+    queues = sorted(Path(f"/sys/class/net/{env.dut.ifname}/queues").glob("tx-*"),
+                    key=lambda q: int(q.name[3:]))
+    return [int(read(q / "xps_cpus").replace(",", ""), 16) for q in queues]
+
+
+def _sent(env: Env) -> list[int]:
+    """Packets that each transmit queue has sent."""
+    queues = sorted((q for q in at_rest(env).queues if q["type"]), key=lambda q: q["id"])
+    return [q["tx_packets"] for q in queues]
+
+
+def test_send_queues(env: Env) -> None:
+    """A CPU sends on the queues whose interrupts it is to get; the user may change that."""
+    env.need_ceth("suggesting CPUs for transmit queues")
+    env.need_cpus(2)
+    now, most = env.channel_limits()
+    if most < 2:
+        raise Skip("one queue pair only")
+    env.later(lambda: env.channels(now))
+    env.channels(1)
+    env.channels(most)
+    hints = [int(read(f"/proc/irq/{i}/affinity_hint").replace(",", ""), 16)
+             for i in _queue_irqs(env)]
+    equal(sorted(_xps(env)), sorted(hints), "CPUs of the transmit queues")
+    rng = random.Random(1)
+    cpus = os.sched_getaffinity(0)
+    env.later(lambda: os.sched_setaffinity(0, cpus))
+    for cpu in (0, 1):
+        os.sched_setaffinity(0, {cpu})
+        before = _sent(env)
+        with raw_socket(env.dut) as sock:
+            for i in range(64):
+                sock.send(random_packet(rng, 4, inet.UDP).frame(env.peer, env.dut, i))
+        sent = [n - was for n, was in zip(_sent(env), before)]
+        say(f"from CPU {cpu}, by queue: {sent}")
+        check(sum(sent) >= 64, "not all was sent")
+        for mask, count in zip(_xps(env), sent):
+            # The system has something to say at times.
+            check(mask >> cpu & 1 or count < 16, f"CPU {cpu} sent on the queue of CPUs {mask:x}")
+    path = Path(f"/sys/class/net/{env.dut.ifname}/queues/tx-0/xps_cpus")
+    was = read(path)
+    env.later(lambda: write(path, was))
+    write(path, "3")
+    env.later(lambda: env.configure(env.pairs[0]))
+    for step in ("ip link set {} down", "ip link set {} up", "ethtool -L {} combined 1",
+                 f"ethtool -L {{}} combined {most}", "ip link set {} mtu 1400",
+                 "ip link set {} mtu 1500"):
+        env.dut.run(step)
+        equal(int(read(path).replace(",", ""), 16), 3, f"what the user has set, after {step}")
+    equal(sorted(_xps(env)[1:]), sorted(hints[1:]), "CPUs of the other queues")
+
+
 def test_napi_settings(env: Env) -> None:
     """Settings of one NAPI instance hold through down and up."""
     env.need_ceth("NAPI settings that persist")
@@ -251,4 +310,4 @@ def test_napi_settings(env: Env) -> None:
 if __name__ == "__main__":
     main(cases(test_threaded, test_threaded_changes, test_busy_poll, test_defer_irqs,
                test_linkage, test_linkage_down, test_irq_names, test_affinity_survives,
-               test_irq_spread, test_napi_settings))
+               test_irq_spread, test_send_queues, test_napi_settings))

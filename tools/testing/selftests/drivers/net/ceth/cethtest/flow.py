@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from .env import End
-from .frames import Capture, Kind, Tally, raw_socket
+from .frames import Capture, Kind, Tally, mover, raw_socket
 from .tool import PATIENCE, Failure, wait_for
 
 _runs = itertools.count(1000)
@@ -38,11 +38,13 @@ def _send(pipe: Connection, src: End, dst_mac: bytes, kind: Kind, sizes: Sequenc
     _orphan_ends()
     sock = raw_socket(src)
     sock.settimeout(1)
+    move = mover(kind)
     seq = refused = 0
     burst = 8
     due = time.monotonic()
     while not pipe.poll():
         for _ in range(burst):
+            move(seq)
             try:
                 sock.send(kind.frame(dst_mac, src.mac, seq, sizes[seq % len(sizes)]))
             except TimeoutError:

@@ -8,6 +8,7 @@ receiver knows which came, how often, in what order, and whether whole.
 from __future__ import annotations
 
 import functools
+import os
 import random
 import socket
 import struct
@@ -170,10 +171,26 @@ def _ranges(numbers: Sequence[int]) -> str:
     return f"[{text}{', ...' if len(spans) > 6 else ''}]"
 
 
+class Sender(socket.socket):
+    """A packet socket that sends from the first CPU that it may.
+
+    The CPU chooses the transmit queue, and only on one queue order is kept.
+    """
+
+    def send(self, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
+        """Send a frame."""
+        cpus = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(cpus)})
+        try:
+            return super().send(data, flags)
+        finally:
+            os.sched_setaffinity(0, cpus)
+
+
 def raw_socket(end: End, proto: int = 0) -> socket.socket:
     """A packet socket on a device; `proto` 0 receives nothing."""
     with in_ns(end.ns):
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        sock = Sender(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         sock.bind((end.ifname, proto))
     return sock
 
@@ -259,16 +276,30 @@ class Capture:
         return tally
 
 
+def mover(kind: Kind) -> Callable[[int], None]:
+    """A function that moves this thread to the CPU of a frame's flow.
+
+    It is the CPU that chooses the transmit queue, and on one queue order is kept.
+    """
+    cpus = sorted(os.sched_getaffinity(0))
+    return lambda seq: os.sched_setaffinity(
+        0, {cpus[(kind.run + seq % kind.flows) % len(cpus)]})
+
+
 def blast(src: End, dst_mac: bytes, kind: Kind, sizes: Sequence[int], count: int | None = None,
           first: int = 0, sock: socket.socket | None = None) -> int:
     """Send `count` frames (default: one of each size); return how many."""
     count = len(sizes) if count is None else count
     own = sock or raw_socket(src)
     own.settimeout(30)
+    cpus = os.sched_getaffinity(0)
+    move = mover(kind)
     try:
         for seq in range(first, first + count):
+            move(seq)
             own.send(kind.frame(dst_mac, src.mac, seq, sizes[seq % len(sizes)]))
     finally:
+        os.sched_setaffinity(0, cpus)
         if own is not sock:
             own.close()
     return count
