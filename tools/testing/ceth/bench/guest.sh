@@ -249,9 +249,19 @@ tcp_out()
 	taskset -c 1 $helper tcp-source $peer_ip 5001 "$1" && wait $!
 }
 
+# xsk_start: a sender with its socket bound, so that this is not counted
+# xsk_send COUNT
+xsk_start()
+{
+	coproc sender { exec taskset -c 1 $xsk send "$tx" "$PEER1_MAC" "$DUT1_MAC"; }
+	server=$!
+	read -r -t 20 -u "${sender[0]:-}" _ 2> /dev/null
+}
+
 xsk_send()
 {
-	taskset -c 1 $xsk send "$tx" "$1" "$PEER1_MAC" "$DUT1_MAC"
+	local n
+	echo "$1" >&"${sender[1]}" && read -r -t 60 -u "${sender[0]}" n && [ "$n" = "$1" ]
 }
 
 run_path()
@@ -287,7 +297,7 @@ prepare_path()
 		hold "$rx" 1000000
 		;;
 	xsk_tx)
-		xsk_send 1024
+		xsk_start && xsk_send $packets
 		;;
 	xsk_*)
 		server=$(taskset -c 1 $xsk "${1#xsk_}" "$rx") || return
@@ -337,6 +347,9 @@ bench_driver()
 		xdp_*)
 			attach "$rx" none
 			attach "$tx" none
+			;;
+		xsk_tx)
+			kill "$server"
 			;;
 		xsk_drop | xsk_forward)
 			kill "$server"

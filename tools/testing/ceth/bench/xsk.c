@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * xsk drop|forward|send IFACE [COUNT DST SRC]
+ * xsk drop|forward|send IFACE [DST SRC]
  *
  * An AF_XDP socket on queue 0, with zero-copy and need_wakeup, for the
  * benchmark. "drop" throws away what comes and "forward" sends it back: they
  * print their process id once they are ready, and go on in the background.
- * "send" sends COUNT frames. By system calls, so that no library is needed.
+ * "send" prints a line once it is ready; then it sends as many frames as a line
+ * of its input says, prints a line when they have come back, and so on, so that
+ * what is counted can begin after the binding. By system calls, so that no
+ * library is needed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -214,21 +217,14 @@ static void read_mac(const char *text, uint8_t *mac)
 		die(text);
 }
 
-static void send_frames(uint32_t count, const char *dst, const char *src)
+static void send_frames(uint32_t count)
 {
-	uint32_t i, n, free_chunks = BURST, done = 0, next = 0;
+	static uint32_t free_chunks = BURST, next;
+	uint32_t i, n, done = 0, to = next + count;
 	struct xdp_desc *out = tx.desc;
 
-	for (i = 0; i < RING; i++) {
-		uint8_t *frame = mem + i * CHUNK;
-
-		read_mac(dst, frame);
-		read_mac(src, frame + 6);
-		frame[12] = 0x88;
-		frame[13] = 0xb5;
-	}
 	while (done < count) {
-		n = count - next < BURST ? count - next : BURST;
+		n = to - next < BURST ? to - next : BURST;
 		if (n && free_chunks >= n) {
 			for (i = 0; i < n; i++)
 				out[(next + i) & (RING - 1)] = (struct xdp_desc) {
@@ -249,6 +245,26 @@ static void send_frames(uint32_t count, const char *dst, const char *src)
 	}
 }
 
+static void send_rounds(const char *dst, const char *src)
+{
+	unsigned int count = 0;
+	uint32_t i;
+
+	for (i = 0; i < RING; i++) {
+		uint8_t *frame = mem + i * CHUNK;
+
+		read_mac(dst, frame);
+		read_mac(src, frame + 6);
+		frame[12] = 0x88;
+		frame[13] = 0xb5;
+	}
+	do {
+		send_frames(count);
+		printf("%u\n", count);
+		fflush(stdout);
+	} while (scanf("%u", &count) == 1);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t chunks[RING];
@@ -258,9 +274,9 @@ int main(int argc, char **argv)
 		return 2;
 	open_socket(argv[2]);
 	if (!strcmp(argv[1], "send")) {
-		if (argc < 6)
+		if (argc < 5)
 			return 2;
-		send_frames(atoi(argv[3]), argv[4], argv[5]);
+		send_rounds(argv[3], argv[4]);
 		return 0;
 	}
 	into_map();
