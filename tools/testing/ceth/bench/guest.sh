@@ -367,6 +367,8 @@ echo 1 > /proc/irq/default_smp_affinity
 for irq in /proc/irq/*/smp_affinity_list; do
 	echo 0 > "$irq" 2> /dev/null
 done
+# Work of a driver that no packet asks for
+echo 1 > /sys/devices/virtual/workqueue/cpumask
 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 \
 	net.core.bpf_jit_enable=1 net.core.bpf_jit_kallsyms=1 kernel.kptr_restrict=0 ||
 	fail "sysctl"

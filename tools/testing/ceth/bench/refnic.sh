@@ -35,7 +35,7 @@ wire()
 {
 	local end=$PEER0_PCI
 	case $1 in
-	xdp_drop | xdp_tx | xdp_redirect) end=generator ;;
+	xdp_drop | xdp_tx | xdp_redirect | xsk_drop | xsk_forward) end=generator ;;
 	esac
 	echo "$end" > "$configfs/$DUT0_PCI/peer"
 	wait_for 10 grep -q 1 "/sys/class/net/$rx/carrier" || fail "$rx has no carrier"
