@@ -260,7 +260,8 @@ struct ceth_dp_ops {
 	/**
 	 * @tx_prefix: fill in the @len bytes (&ceth_caps.tx_prefix) before a
 	 *	packet from @meta (NULL: send as it is). Called before they
-	 *	are mapped, or with coherent memory. NULL when there are none.
+	 *	are mapped, or with coherent memory; with NULL, packets may
+	 *	have what it wrote in common. NULL when there are none.
 	 */
 	void (*tx_prefix)(const struct ceth_tx_meta *meta, void *prefix,
 			  u32 len);
@@ -364,8 +365,9 @@ struct ceth_xdp_bulk;
  * @rx_xdp: ceth_rx_xdp_batch()
  * @rx_stack: ceth_rx_stack_batch()
  * @rx_refill: ceth_rx_refill()
- * @tx_clean: ceth_tx_clean_tmpl()
+ * @tx_clean: ceth_tx_clean_tmpl(), without AF_XDP memory
  * @xdp_send: ceth_xdp_bulk_send()
+ * @zc_clean: ceth_tx_clean_tmpl(), with AF_XDP memory
  * @zc_batch: ceth_zc_batch()
  * @zc_send: ceth_zc_tx_send()
  * @zc_poll: ceth_zc_poll_tmpl()
@@ -377,6 +379,7 @@ struct ceth_dp_fn {
 	void (*rx_refill)(struct ceth_rx_poll *p);
 	bool (*tx_clean)(struct ceth_pair *pair, int budget);
 	void (*xdp_send)(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk);
+	bool (*zc_clean)(struct ceth_pair *pair, int budget);
 	void (*zc_batch)(struct ceth_rx_poll *p);
 	void (*zc_send)(struct ceth_pair *pair, struct ceth_rx_poll *p);
 	int (*zc_poll)(struct ceth_pair *pair, int budget);
@@ -409,10 +412,11 @@ ceth_poll_tmpl(struct napi_struct *napi, int budget,
 	if (unlikely(!budget))
 		return 0;
 
-	again = fn->tx_clean(pair, budget);
 	if (likely(!pair->rxq->xsk)) {
+		again = fn->tx_clean(pair, budget);
 		done = ceth_rx_poll_tmpl(pair, budget, fn, ops);
 	} else {
+		again = fn->zc_clean(pair, budget);
 		again |= fn->xsk_xmit(pair);
 		done = fn->zc_poll(pair, budget);
 	}
@@ -477,7 +481,11 @@ static noinline void name##_rx_refill(struct ceth_rx_poll *p)		\
 }									\
 static noinline bool name##_tx_clean(struct ceth_pair *pair, int budget) \
 {									\
-	return ceth_tx_clean_tmpl(pair, budget, &(ops));		\
+	return ceth_tx_clean_tmpl(pair, budget, false, &(ops));	\
+}									\
+static noinline bool name##_zc_clean(struct ceth_pair *pair, int budget) \
+{									\
+	return ceth_tx_clean_tmpl(pair, budget, true, &(ops));		\
 }									\
 static noinline u32 name##_xdp_any(struct ceth_pair *pair,		\
 				   struct ceth_xdp_bulk *bulk,		\
@@ -514,6 +522,7 @@ static const struct ceth_dp_fn name##_fn = {				\
 	.rx_refill	= name##_rx_refill,				\
 	.tx_clean	= name##_tx_clean,				\
 	.xdp_send	= name##_xdp_send,				\
+	.zc_clean	= name##_zc_clean,				\
 	.zc_batch	= name##_zc_batch,				\
 	.zc_send	= name##_zc_send,				\
 	.zc_poll	= name##_zc_poll,				\

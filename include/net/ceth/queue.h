@@ -300,6 +300,9 @@ struct ceth_rxq {
  * @CETH_TX_XDP_FRAME: the head of a redirected frame
  * @CETH_TX_XDP_TX: a receive buffer of the same pair, sent back
  * @CETH_TX_XSK: chunks that an AF_XDP socket sends
+ * @CETH_TX_XSK_ONE: the same, one chunk, and nothing to tell but that it is
+ *	sent; if the prefix is a segment, the record of the other one says
+ *	CETH_TX_FREE
  * @CETH_TX_ZC: a chunk of such memory, received by the same pair and sent back
  * @CETH_TX_MORE: a further segment of the packet
  */
@@ -309,6 +312,7 @@ enum ceth_tx_type {
 	CETH_TX_XDP_FRAME,
 	CETH_TX_XDP_TX,
 	CETH_TX_XSK,
+	CETH_TX_XSK_ONE,
 	CETH_TX_ZC,
 	CETH_TX_MORE,
 };
@@ -319,7 +323,8 @@ enum ceth_tx_type {
  *	what was received the buffer or xdp_buff; for CETH_TX_XSK where the time
  *	of sending goes, or NULL
  * @dma: what to unmap, or the buffer's &ceth_rx_buf.dma for XDP_TX; for
- *	CETH_TX_XSK the place of its first chunk, see &ceth_txq.xsk_done
+ *	CETH_TX_XSK and CETH_TX_XSK_ONE the place of its first chunk, see
+ *	&ceth_txq.xsk_done
  * @len: what to unmap, 0: nothing
  * @next: id of the next segment of the packet
  * @type: see &enum ceth_tx_type
@@ -362,7 +367,10 @@ struct ceth_txq {
 	u32 mask;
 	/** @stats: counters of this index */
 	struct ceth_tx_stats *stats;
-	/** @prefixes: prefix area by id, for packets without headroom */
+	/**
+	 * @prefixes: prefix area by id, for packets without headroom; behind
+	 *	them one that all have in common that ask for nothing
+	 */
 	void *prefixes;
 	/** @prefixes_dma: DMA address of @prefixes */
 	dma_addr_t prefixes_dma;
@@ -397,8 +405,8 @@ struct ceth_txq {
 	/** @xsk_head: chunks given back to sockets so far, free running */
 	u32 xsk_head;
 	/**
-	 * @xsk_done: chunks that have been sent, by their place in the order
-	 *	in which sockets posted them; @size entries
+	 * @xsk_done: chunks that have been sent before older ones, by their
+	 *	place in the order in which sockets posted them; @size entries
 	 */
 	u8 *xsk_done;
 

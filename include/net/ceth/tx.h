@@ -69,7 +69,7 @@ u32 ceth_xdp_tx_frags(struct ceth_txq *txq, const struct ceth_xdp_tx *f,
 void ceth_xdp_tx_drop(struct ceth_pair *pair, const struct ceth_xdp_tx *f);
 u32 ceth_tx_done_more(struct ceth_txq *txq, u32 id, u32 tail);
 void ceth_xsk_stamp(const struct ceth_tx_rec *rec, u64 time);
-void ceth_xsk_release(struct ceth_txq *txq);
+void ceth_xsk_release(struct ceth_txq *txq, u32 head);
 void ceth_tx_stop(struct ceth_txq *txq);
 void ceth_tx_wake(struct ceth_txq *txq);
 void ceth_rx_put(struct ceth_rxq *rxq, void *va);
@@ -163,18 +163,17 @@ static __always_inline void ceth_fill_prefix(const struct ceth_dp_ops *ops,
 }
 
 /**
- * ceth_xsk_done() - a socket's packet has been sent, or never will be
+ * ceth_xsk_mark() - a socket's packet has been sent, or never will be
  * @txq: the queue; NAPI context of its pair, or stopped
  * @rec: of the packet's head, still set
  */
-static __always_inline void ceth_xsk_done(struct ceth_txq *txq,
-					  const struct ceth_tx_rec *rec)
+static inline void ceth_xsk_mark(struct ceth_txq *txq,
+				 const struct ceth_tx_rec *rec)
 {
 	u32 at = rec->dma, n = rec->n_segs - !!txq->prefix;
 
-	do
+	while (n--)
 		txq->xsk_done[at++ & txq->mask] = 1;
-	while (unlikely(--n));
 }
 
 /**
@@ -423,16 +422,62 @@ static __always_inline u32 ceth_tx_clean_xdp(struct ceth_txq *txq,
 }
 
 /**
+ * ceth_tx_clean_xsk() - completion of single chunks of sockets, in a row
+ * @txq: the queue
+ * @pos: the next completion; moved on to the first that is something else
+ * @tail: &ceth_txq.free_tail as it is to be
+ * @head: place of the first chunk that has not been sent; moved on
+ * @ops: the backend's
+ *
+ * Devices may complete in any order, but seldom do: only then is something
+ * written down for a chunk.
+ *
+ * Return: @tail, with the ids of these.
+ */
+static __always_inline u32 ceth_tx_clean_xsk(struct ceth_txq *txq,
+					     struct ceth_cursor *pos, u32 tail,
+					     u32 *head,
+					     const struct ceth_dp_ops *ops)
+{
+	const u32 segs = ops->tx_prefix ? 2 : 1;
+	struct ceth_tx_rec *recs = txq->recs, *rec;
+	u32 id, at = *head, mask = txq->mask;
+	u16 *free_ids = txq->free_ids;
+	struct ceth_cursor cur = *pos;
+
+	while (ops->tx_next(txq->priv, &cur, &id)) {
+		if (unlikely(id > mask))
+			break;
+		rec = &recs[id];
+		if (rec->kind != CETH_TX_KIND(CETH_TX_XSK_ONE, segs))
+			break;
+		if (likely((u32)rec->dma == at))
+			at++;
+		else
+			txq->xsk_done[rec->dma & mask] = 1;
+		rec->kind = 0;
+		free_ids[tail++ & mask] = id;
+		if (segs > 1)
+			free_ids[tail++ & mask] = rec->next;
+		ops->tx_skip(&cur, segs);
+	}
+	*pos = cur;
+	*head = at;
+	return tail;
+}
+
+/**
  * ceth_tx_clean_tmpl() - transmit completion
  * @pair: the pair
  * @budget: NAPI budget, not 0: that is netpoll, which may be in hard interrupt
  *	context, so that nothing of XDP can be returned
+ * @zc: the pair has AF_XDP memory
  * @ops: the backend's
  *
  * Return: there may be more.
  */
 static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
-					       int budget,
+					       int budget, bool zc,
 					       const struct ceth_dp_ops *ops)
 {
 	struct xdp_frame_bulk bq __uninitialized;
@@ -441,11 +486,13 @@ static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
 	u32 tail, id, total, size = txq->size;
 	struct ceth_rxq *rxq = pair->rxq;
 	u16 *free_ids = txq->free_ids;
-	bool frames = false, second = false, xsk = false;
-	u32 pkts = 0, bytes = 0;
+	bool frames = false, second = false;
+	u32 pkts = 0, bytes = 0, xsk = 0;
 	struct ceth_cursor cur;
 
 	tail = txq->free_tail;
+	if (zc)
+		xsk = txq->xsk_head;
 	total = tail;
 again:
 	ops->tx_open(txq->priv, &cur, size);
@@ -453,10 +500,14 @@ again:
 		struct ceth_tx_rec *rec = &recs[id];
 		u32 segs;
 
-		if (likely(id < size) &&
+		if (!zc && likely(id < size) &&
 		    rec->kind == CETH_TX_KIND(CETH_TX_XDP_TX, 1) &&
 		    rxq->n_spare != rxq->size) {
 			tail = ceth_tx_clean_xdp(txq, rxq, &cur, tail, ops);
+			continue;
+		}
+		if (zc && likely(id < size) && rec->type == CETH_TX_XSK_ONE) {
+			tail = ceth_tx_clean_xsk(txq, &cur, tail, &xsk, ops);
 			continue;
 		}
 		segs = ceth_tx_segs(txq, id);
@@ -479,18 +530,13 @@ again:
 						     SKBTX_IN_PROGRESS))
 				ceth_tx_time(skb, ops->tx_time(txq->priv, &cur));
 			napi_consume_skb(skb, budget);
-		} else if (rec->type == CETH_TX_XSK) {
-			ceth_xsk_done(txq, rec);
-			xsk = true;
+		} else if (zc && rec->type == CETH_TX_XSK) {
+			ceth_xsk_mark(txq, rec);
 			if (ops->tx_time && unlikely(rec->ptr))
 				ceth_xsk_stamp(rec,
 					       ops->tx_time(txq->priv, &cur));
-			if (ops->tx_prefix && likely(segs == 2)) {
-				recs[rec->next].type = CETH_TX_FREE;
-				free_ids[tail++ & (size - 1)] = rec->next;
-			} else if (segs > 1) {
+			if (segs > 1)
 				tail = ceth_tx_done_more(txq, id, tail);
-			}
 		} else {
 			if (!frames) {
 				xdp_frame_bulk_init(&bq);
@@ -517,8 +563,8 @@ again:
 		xdp_flush_frame_bulk(&bq);
 		rcu_read_unlock();
 	}
-	if (xsk)
-		ceth_xsk_release(txq);
+	if (zc && total)
+		ceth_xsk_release(txq, xsk);
 	if (pkts)
 		netdev_tx_completed_queue(txq->netq, pkts, bytes);
 	if (total) {

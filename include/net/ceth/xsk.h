@@ -13,9 +13,10 @@
  *
  * Ownership of a chunk to send
  *	Taken from a socket's ring under the transmit lock, it has a place in
- *	the order of txq->xsk_done. Completion marks the place; sockets get
- *	back what is marked from the oldest place on, since the kernel knows
- *	them by their order alone and devices may complete in another one.
+ *	the order in which they were taken. Sockets get back what has been sent
+ *	from the oldest place on, since the kernel knows them by their order
+ *	alone; devices may complete in another one: then txq->xsk_done has a
+ *	mark for the place until its turn comes.
  *
  * A pool serves one pair, and all of this but the fill ring's producer runs in
  * the NAPI context of that pair, or while its queues are stopped.
@@ -30,7 +31,7 @@
 #include <net/xdp_sock_drv.h>
 
 /** Descriptors of sockets that one poll sends at most. */
-#define CETH_XSK_BATCH		64
+#define CETH_XSK_BATCH		128
 /** Descriptors of a socket's packet at most. */
 #define CETH_XSK_MAX_SEGS	(MAX_SKB_FRAGS + 1)
 
@@ -430,6 +431,25 @@ static __always_inline u32 ceth_xsk_packet(struct ceth_txq *txq,
 }
 
 /**
+ * ceth_xsk_dma() - where the device reads a chunk
+ * @pages: &xsk_buff_pool.dma_pages
+ * @unaligned: &xsk_buff_pool.unaligned
+ * @addr: from a descriptor that the kernel has checked
+ *
+ * As xsk_buff_raw_get_dma(), which is a call for each packet.
+ *
+ * Return: the address.
+ */
+static __always_inline dma_addr_t ceth_xsk_dma(const dma_addr_t *pages,
+					       bool unaligned, u64 addr)
+{
+	if (unlikely(unaligned))
+		addr = xp_unaligned_add_offset_to_addr(addr);
+	return (pages[addr >> PAGE_SHIFT] & ~XSK_NEXT_PG_CONTIG_MASK) +
+	       (addr & ~PAGE_MASK);
+}
+
+/**
  * ceth_xsk_plain() - put packets of one chunk each, that ask for nothing, on
  *	the ring
  * @txq: the queue; has room
@@ -439,7 +459,9 @@ static __always_inline u32 ceth_xsk_packet(struct ceth_txq *txq,
  * @bytes: their length is added
  * @ops: the backend's
  *
- * Return: packets, up to the first one that is not such.
+ * They share one prefix.
+ *
+ * Return: packets; up to the first one that is not such, or less.
  */
 static __always_inline u32 ceth_xsk_plain(struct ceth_txq *txq,
 					  struct ceth_cursor *cur,
@@ -447,46 +469,53 @@ static __always_inline u32 ceth_xsk_plain(struct ceth_txq *txq,
 					  u32 *bytes,
 					  const struct ceth_dp_ops *ops)
 {
-	u32 i, head = txq->free_head, mask = txq->mask, at = txq->xsk_posted;
+	u32 slot = txq->free_head & txq->mask, at = txq->xsk_posted;
 	u32 prefix = ops->tx_prefix ? txq->prefix : 0;
-	const u16 *free_ids = txq->free_ids;
+	const dma_addr_t *pages = txq->xsk->dma_pages;
+	const u16 *ids = &txq->free_ids[slot];
+	bool unaligned = txq->xsk->unaligned;
+	const u32 segs = ops->tx_prefix ? 2 : 1;
+	const struct xdp_desc *first = desc, *end;
 	struct ceth_tx_rec *recs = txq->recs;
-	struct xsk_buff_pool *pool = txq->xsk;
-	u32 segs = prefix ? 2 : 1, len = 0;
 	struct ceth_cursor to = *cur;
+	dma_addr_t common = 0;
+	u32 len = 0;
 
-	for (i = 0; i < n; i++, desc++) {
+	/* Up to where the ring of ids begins again. */
+	end = desc + min(n, (txq->size - slot) / segs);
+
+	if (segs > 1) {
+		common = txq->prefixes_dma + txq->size * prefix;
+		ceth_fill_prefix(ops, NULL, txq->prefixes + txq->size * prefix,
+				 prefix);
+	}
+	for (; desc < end; desc++) {
 		struct ceth_tx_seg seg[2], *data = &seg[segs - 1];
 		struct ceth_tx_rec *rec;
 
 		if (unlikely(desc->options & XDP_PKT_CONTD))
 			break;
-		seg[0].id = free_ids[head++ & mask];
+		seg[0].id = *ids++;
 		rec = &recs[seg[0].id];
-		if (prefix) {
-			seg[0].dma = txq->prefixes_dma + seg[0].id * prefix;
+		if (segs > 1) {
+			seg[0].dma = common;
 			seg[0].len = prefix;
-			ceth_fill_prefix(ops, NULL, txq->prefixes +
-					 seg[0].id * prefix, prefix);
-			seg[1].id = free_ids[head++ & mask];
-			recs[seg[1].id].len = 0;
-			recs[seg[1].id].type = CETH_TX_MORE;
+			seg[1].id = *ids++;
 			rec->next = seg[1].id;
 		}
-		data->dma = xsk_buff_raw_get_dma(pool, desc->addr);
+		data->dma = ceth_xsk_dma(pages, unaligned, desc->addr);
 		data->len = desc->len;
 		len += data->len;
-		rec->ptr = NULL;
 		rec->dma = at++;
-		rec->len = 0;
-		rec->kind = CETH_TX_KIND(CETH_TX_XSK, segs);
+		rec->kind = CETH_TX_KIND(CETH_TX_XSK_ONE, segs);
 		ops->tx_post(txq->priv, &to, seg, segs, NULL);
 	}
-	WRITE_ONCE(txq->free_head, head);
+	n = desc - first;
+	WRITE_ONCE(txq->free_head, txq->free_head + n * segs);
 	txq->xsk_posted = at;
 	*bytes += len;
 	*cur = to;
-	return i;
+	return n;
 }
 
 /**
@@ -550,8 +579,8 @@ static __always_inline bool ceth_xsk_xmit_tmpl(struct ceth_pair *pair,
 					   &bytes, ops);
 			pkts += k;
 			done += k;
-			if (likely(done == n))
-				break;
+			if (k)
+				continue;
 			k = 1;
 		}
 		desc = &descs[done++];

@@ -220,6 +220,11 @@ void ceth_rxq_free(struct ceth_rxq *rxq)
 	kvfree(rxq);
 }
 
+static size_t ceth_txq_prefixes(const struct ceth_txq *txq)
+{
+	return (txq->size + 1) * txq->prefix;
+}
+
 struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 				const struct ceth_cfg *cfg)
 {
@@ -259,7 +264,7 @@ struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 	}
 	if (txq->prefix) {
 		txq->prefixes = dma_alloc_coherent(txq->dev,
-						   txq->size * txq->prefix,
+						   ceth_txq_prefixes(txq),
 						   &txq->prefixes_dma,
 						   GFP_KERNEL);
 		if (!txq->prefixes)
@@ -272,7 +277,7 @@ struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 
 err_prefix:
 	if (txq->prefixes)
-		dma_free_coherent(txq->dev, txq->size * txq->prefix,
+		dma_free_coherent(txq->dev, ceth_txq_prefixes(txq),
 				  txq->prefixes, txq->prefixes_dma);
 err_mem:
 	kfree(txq->xsk_part);
@@ -292,7 +297,7 @@ void ceth_txq_free(struct ceth_txq *txq)
 	cdev = txq->pair->cdev;
 	ceth_ring_free(cdev, txq->priv, &txq->ring);
 	if (txq->prefixes)
-		dma_free_coherent(txq->dev, txq->size * txq->prefix,
+		dma_free_coherent(txq->dev, ceth_txq_prefixes(txq),
 				  txq->prefixes, txq->prefixes_dma);
 	kfree(txq->xsk_part);
 	kvfree(txq->xsk_done);

@@ -474,8 +474,12 @@ void ceth_tx_abort(struct ceth_pair *pair, struct ceth_txq *txq, u32 id)
 	u32 i, n = rec->n_segs;
 	void *ptr = rec->ptr;
 
-	if (type == CETH_TX_XSK)
-		ceth_xsk_done(txq, rec);
+	if (type == CETH_TX_XSK || type == CETH_TX_XSK_ONE)
+		ceth_xsk_mark(txq, rec);
+	if (type == CETH_TX_XSK_ONE) {
+		rec->type = CETH_TX_FREE;
+		return;
+	}
 	for (i = 0; i < n; i++) {
 		if (type == CETH_TX_XDP_TX)
 			ceth_rx_spare(pair->rxq, rec->ptr, rec->dma);

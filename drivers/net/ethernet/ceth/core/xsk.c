@@ -357,7 +357,7 @@ u32 ceth_xsk_eop(struct ceth_txq *txq, const struct xdp_desc **desc, u32 *used,
 	if (txq->xsk_n_part + k > CETH_XSK_MAX_SEGS) {
 		ceth_xsk_unsent(txq, txq->xsk_n_part + k);
 		txq->xsk_n_part = 0;
-		ceth_xsk_release(txq);
+		ceth_xsk_release(txq, txq->xsk_head);
 		return 0;
 	}
 	memcpy(txq->xsk_part + txq->xsk_n_part, d, k * sizeof(*d));
@@ -468,16 +468,19 @@ EXPORT_SYMBOL_GPL(ceth_xsk_stamp);
 /**
  * ceth_xsk_release() - give chunks back to their sockets, in order
  * @txq: the queue; NAPI context of its pair, or stopped
+ * @head: place of the first one that is not known to have been sent, but for
+ *	the marks in &ceth_txq.xsk_done
  */
-void ceth_xsk_release(struct ceth_txq *txq)
+void ceth_xsk_release(struct ceth_txq *txq, u32 head)
 {
-	u32 head = txq->xsk_head, n = 0;
+	u32 n;
 
-	while (txq->xsk_done[(head + n) & txq->mask])
-		txq->xsk_done[(head + n++) & txq->mask] = 0;
+	while (txq->xsk_done[head & txq->mask])
+		txq->xsk_done[head++ & txq->mask] = 0;
+	n = head - txq->xsk_head;
 	if (!n)
 		return;
-	txq->xsk_head = head + n;
+	txq->xsk_head = head;
 	xsk_tx_completed(txq->xsk, n);
 }
 EXPORT_SYMBOL_GPL(ceth_xsk_release);
@@ -490,7 +493,7 @@ void ceth_xsk_purge(struct ceth_txq *txq)
 {
 	ceth_xsk_unsent(txq, txq->xsk_n_part);
 	txq->xsk_n_part = 0;
-	ceth_xsk_release(txq);
+	ceth_xsk_release(txq, txq->xsk_head);
 	txq->held = false;
 }
 
