@@ -150,7 +150,8 @@ static __always_inline void cvio_split_rx_post(void *ring,
 {
 	struct cvio_vq *vq = ring;
 
-	cvio_split_desc(vq, id, dma, vq->post, VRING_DESC_F_WRITE, 0);
+	/* The rest is there since cvio_split_init(). */
+	vq->desc[id].addr = __cpu_to_virtio64(true, dma);
 	cvio_split_avail(cur, id);
 }
 
@@ -243,6 +244,15 @@ static const struct ceth_dp_ops cvio_split_ops = {
 };
 
 CETH_DATAPATH(cvio_split, cvio_split_ops, struct cvio_vq, struct cvio_vq);
+
+/* Room and direction of a receive buffer are the same for all. */
+void cvio_split_init(struct cvio_vq *vq)
+{
+	u32 id;
+
+	for (id = 0; vq->post && id < vq->size; id++)
+		cvio_split_desc(vq, id, 0, vq->post, VRING_DESC_F_WRITE, 0);
+}
 
 void cvio_split_command(struct cvio_vq *vq, const struct ceth_tx_seg *segs)
 {

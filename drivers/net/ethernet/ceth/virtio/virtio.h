@@ -190,6 +190,7 @@ void cvio_dump(void *priv, struct seq_file *s);
  */
 extern const struct ceth_datapath cvio_split;
 extern const struct ceth_datapath cvio_packed;
+void cvio_split_init(struct cvio_vq *vq);
 void cvio_split_command(struct cvio_vq *vq, const struct ceth_tx_seg *segs);
 void cvio_packed_command(struct cvio_vq *vq, const struct ceth_tx_seg *segs);
 bool cvio_split_answered(struct cvio_vq *vq);
