@@ -253,6 +253,8 @@ struct ceth_rxq {
 	u32 n_free ____cacheline_aligned_in_smp;
 	/** @n_spare: buffers without an id, on @spare */
 	u32 n_spare;
+	/** @xsk_asked: with @xsk: the program has been asked to call */
+	bool xsk_asked;
 	/** @free_ids: stack of ids */
 	u16 *free_ids;
 	/**

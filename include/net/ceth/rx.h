@@ -113,8 +113,10 @@ struct ceth_rx_poll {
 	struct ceth_rx_local n;
 	union {
 		struct ceth_xdp_bulk bulk;
-		struct ceth_zc_tx tx;
-		struct xdp_buff *bufs[CETH_RX_BATCH];
+		struct {
+			struct ceth_zc_tx tx;
+			struct xdp_buff *bufs[CETH_RX_BATCH];
+		};
 	};
 	struct ceth_rx_cmpl batch[CETH_RX_BATCH];
 };
@@ -513,6 +515,19 @@ static __always_inline void ceth_rx_account(const struct ceth_rx_poll *p,
 	stats->xdp_drop += p->n.xdp_drop;
 	stats->xdp_redirect += p->n.xdp_redirect;
 	stats->xdp_tx += xdp_tx;
+	u64_stats_update_end(&stats->syncp);
+}
+
+/**
+ * ceth_rx_account_idle() - the same, for a poll that found nothing
+ * @p: the poll
+ */
+static __always_inline void ceth_rx_account_idle(const struct ceth_rx_poll *p)
+{
+	struct ceth_rx_stats *stats = p->rxq->stats;
+
+	u64_stats_update_begin(&stats->syncp);
+	stats->polls++;
 	u64_stats_update_end(&stats->syncp);
 }
 

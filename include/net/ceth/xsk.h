@@ -50,7 +50,7 @@ void ceth_zc_redirect_err(struct ceth_rx_poll *p, int err);
 void ceth_zc_tx_add(struct ceth_rx_poll *p, struct xdp_buff *xdp);
 void ceth_zc_tx_drop(struct ceth_rx_poll *p, u32 i);
 void ceth_zc_starved(struct ceth_rxq *rxq);
-void ceth_zc_sync_prefix(const struct ceth_rxq *rxq, struct xdp_buff *xdp);
+void ceth_zc_sync_cpu(const struct ceth_rx_poll *p);
 u32 ceth_xsk_eop(struct ceth_txq *txq, const struct xdp_desc **desc, u32 *used,
 		 u32 n);
 bool ceth_xsk_meta(struct ceth_txq *txq, const struct xdp_desc *desc,
@@ -73,7 +73,7 @@ static __always_inline void ceth_zc_refill(struct ceth_rxq *rxq,
 	struct xsk_buff_pool *pool = rxq->xsk;
 	struct ceth_cursor cur = *post;
 	u32 i, want, n = rxq->n_free;
-	bool asked = false;
+	bool asked = rxq->xsk_asked;
 
 	while (n) {
 		u32 got;
@@ -90,7 +90,7 @@ static __always_inline void ceth_zc_refill(struct ceth_rxq *rxq,
 		}
 		if (likely(got == want))
 			continue;
-		if (!xsk_uses_need_wakeup(pool) || asked)
+		if (asked || !xsk_uses_need_wakeup(pool))
 			break;
 		xsk_set_rx_need_wakeup(pool);
 		asked = true;
@@ -99,10 +99,44 @@ static __always_inline void ceth_zc_refill(struct ceth_rxq *rxq,
 		 */
 		smp_mb();
 	}
-	if (!n && xsk_uses_need_wakeup(pool))
+	/* The pool may still have it from the queue before. */
+	if (!n && xsk_uses_need_wakeup(pool)) {
 		xsk_clear_rx_need_wakeup(pool);
+		asked = false;
+	}
+	rxq->xsk_asked = asked;
 	*post = cur;
 	rxq->n_free = n;
+}
+
+/**
+ * ceth_zc_replace() - give a chunk to every id of a batch
+ * @p: the poll; its frames are on their way, ids that get none are free
+ * @ops: the backend's
+ */
+static __always_inline void ceth_zc_replace(struct ceth_rx_poll *p,
+					    const struct ceth_dp_ops *ops)
+{
+	const struct ceth_rx_cmpl *c = p->batch, *end = c + p->n_good;
+	struct xdp_buff **from = p->bufs, **to = from;
+	struct ceth_cursor cur = p->post;
+	struct ceth_rxq *rxq = p->rxq;
+	u32 prefix = rxq->prefix;
+	void **vas = rxq->vas;
+
+	if (likely(!rxq->n_free))
+		to += xsk_buff_alloc_batch(rxq->xsk, from, p->n_good);
+	for (; from < to; from++, c++) {
+		struct xdp_buff *xdp = *from;
+		u32 id = c->id;
+
+		vas[id] = xdp;
+		ops->rx_post(rxq->priv, &cur, id,
+			     xsk_buff_xdp_get_dma(xdp) - prefix);
+	}
+	for (; c < end; c++)
+		rxq->free_ids[rxq->n_free++] = c->id;
+	p->post = cur;
 }
 
 /**
@@ -125,29 +159,29 @@ static __always_inline void ceth_zc_fill_tmpl(struct ceth_rxq *rxq,
 /**
  * ceth_zc_frame() - run the program on a complete frame and act on it
  * @p: the poll
- * @c: its only completion; NULL: it has several
+ * @rxq: the queue
+ * @c: its completion, or the last one
+ * @multi: it has several
  * @xdp: the frame
  * @info: the backend's reading of it
  * @ops: the backend's
  */
-static __always_inline void ceth_zc_frame(struct ceth_rx_poll *p,
-					  const struct ceth_rx_cmpl *c,
-					  struct xdp_buff *xdp,
-					  const struct ceth_rx_info *info,
-					  const struct ceth_dp_ops *ops)
+static __always_inline void
+ceth_zc_frame(struct ceth_rx_poll *p, struct ceth_rxq *rxq,
+	      const struct ceth_rx_cmpl *c, bool multi, struct xdp_buff *xdp,
+	      const struct ceth_rx_info *info, const struct ceth_dp_ops *ops)
 {
 	bool partial = ops->rx_csum_partial && ops->rx_csum_partial(info);
 	struct ceth_rx_meta meta __uninitialized;
 	struct bpf_prog *prog = p->prog;
-	struct ceth_rxq *rxq = p->rxq;
 	struct sk_buff *skb;
 	u32 act = XDP_PASS;
 	int err;
 
 	if (likely(prog)) {
-		if (!c && ceth_zc_unfit(p, xdp, partial))
+		if (multi && ceth_zc_unfit(p, xdp, partial))
 			return;
-		if (unlikely(partial)) {
+		if (!multi && unlikely(partial)) {
 			ops->rx_meta(rxq->priv, info, &meta);
 			if (!ceth_rx_csum_complete(xdp, &meta)) {
 				ceth_rx_bad_frame(rxq);
@@ -207,46 +241,35 @@ static __always_inline void ceth_zc_batch(struct ceth_rx_poll *p,
 	const struct ceth_rx_cmpl *c = p->batch, *end = c + p->n_good;
 	struct ceth_rx_info info __uninitialized;
 	struct ceth_rxq *rxq = p->rxq;
-	bool multi = rxq->frame.left;
-	u32 n_bufs = 0;
+	u32 n_bufs;
 
 	for (; c < end; c++) {
-		const struct ceth_rx_info *from = &info;
-		const struct ceth_rx_cmpl *only = c;
 		struct xdp_buff *xdp = c->va;
 		void *prefix;
 
-		prefix = xdp->data_hard_start + CETH_RX_HEADROOM - rxq->prefix;
-		rxq->free_ids[rxq->n_free++] = c->id;
 		/* The device wrote the prefix into the headroom. */
-		if (unlikely(dma_dev_need_sync(rxq->dev)))
-			ceth_zc_sync_prefix(rxq, xdp);
-		if (likely(!multi)) {
+		xsk_buff_set_size(xdp, c->len - rxq->prefix);
+		prefix = xdp->data - rxq->prefix;
+		if (likely(!rxq->frame.left)) {
 			n_bufs = ops->rx_begin(rxq->priv, c, prefix, &info);
-			multi = n_bufs != 1 || c->len < rxq->min_len;
+			if (likely(n_bufs == 1 && c->len >= rxq->min_len)) {
+				ceth_zc_frame(p, rxq, c, false, xdp, &info,
+					      ops);
+				continue;
+			}
 		} else if (ops->rx_marks &&
 			   ops->rx_begin(rxq->priv, c, prefix, &info)) {
 			ceth_rx_uncount(p, c);
 			ceth_zc_torn(rxq, c);
-			multi = false;
 			continue;
-		}
-		if (likely(!multi)) {
-			xsk_buff_set_size(xdp, c->len - rxq->prefix);
-			xsk_buff_dma_sync_for_cpu(xdp);
 		} else {
-			ceth_rx_uncount(p, c);
-			only = NULL;
-			multi = !ceth_zc_multi(p, c, &info, n_bufs);
-			if (multi) {
-				multi = rxq->frame.left;
-				continue;
-			}
-			/* Complete, it starts elsewhere. */
-			xdp = rxq->frame.zc;
-			from = &rxq->frame.info;
+			n_bufs = 0;
 		}
-		ceth_zc_frame(p, only, xdp, from, ops);
+		/* Complete, it starts elsewhere. */
+		ceth_rx_uncount(p, c);
+		if (ceth_zc_multi(p, c, &info, n_bufs))
+			ceth_zc_frame(p, rxq, c, true, rxq->frame.zc,
+				      &rxq->frame.info, ops);
 	}
 }
 
@@ -331,6 +354,7 @@ ceth_zc_poll_tmpl(struct ceth_pair *pair, int budget,
 		  const struct ceth_dp_fn *fn, const struct ceth_dp_ops *ops)
 {
 	struct ceth_rxq *rxq = pair->rxq;
+	bool sync = dma_dev_need_sync(rxq->dev);
 	struct ceth_rx_poll p __uninitialized;
 	int done = 0;
 
@@ -340,30 +364,40 @@ ceth_zc_poll_tmpl(struct ceth_pair *pair, int budget,
 	p.tx.n = 0;
 	p.tx.sent = 0;
 	p.tx.posted = false;
+	ops->rx_post_open(rxq->priv, &p.post);
 
 	do {
 		done += ceth_rx_take(&p, min(budget - done, CETH_RX_BATCH),
 				     true, ops);
+		/* There may have been nothing but completions of the other
+		 * queue.
+		 */
+		if (!p.n_good)
+			continue;
+		if (unlikely(sync))
+			ceth_zc_sync_cpu(&p);
 		fn->zc_batch(&p);
 		if (unlikely(p.tx.n))
 			fn->zc_send(pair, &p);
+		ceth_zc_replace(&p, ops);
 	} while (p.more && done < budget);
 	if (unlikely(p.tx.posted))
 		ceth_xdp_bulk_flush(pair, ops);
 	if (p.n.xdp_redirect)
 		xdp_do_flush();
-	ceth_rx_account(&p, p.tx.sent);
+	if (done)
+		ceth_rx_account(&p, p.tx.sent);
+	else
+		ceth_rx_account_idle(&p);
 
-	if (rxq->n_free) {
-		ops->rx_post_open(rxq->priv, &p.post);
+	if (unlikely(rxq->n_free))
 		ceth_zc_refill(rxq, &p.post, p.bufs, ops);
-		ops->rx_post_close(rxq->priv, &p.post);
-		ops->rx_flush(rxq->priv);
-		if (unlikely(rxq->size - rxq->n_free < rxq->xsk_segs)) {
-			ceth_zc_starved(rxq);
-			if (!xsk_uses_need_wakeup(rxq->xsk))
-				done = budget;
-		}
+	ops->rx_post_close(rxq->priv, &p.post);
+	ops->rx_flush(rxq->priv);
+	if (unlikely(rxq->size - rxq->n_free < rxq->xsk_segs)) {
+		ceth_zc_starved(rxq);
+		if (!xsk_uses_need_wakeup(rxq->xsk))
+			done = budget;
 	}
 	return done;
 }

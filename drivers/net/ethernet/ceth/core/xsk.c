@@ -72,18 +72,26 @@ void ceth_xsk_attach(struct ceth_rxq *rxq)
 }
 
 /**
- * ceth_zc_sync_prefix() - let the CPU see the prefix of a buffer
- * @rxq: the queue
- * @xdp: the buffer
+ * ceth_zc_sync_cpu() - let the CPU see what the device wrote
+ * @p: the poll, with a batch in AF_XDP memory
  */
-void ceth_zc_sync_prefix(const struct ceth_rxq *rxq, struct xdp_buff *xdp)
+void ceth_zc_sync_cpu(const struct ceth_rx_poll *p)
 {
-	if (rxq->prefix)
-		dma_sync_single_for_cpu(rxq->dev, xsk_buff_xdp_get_dma(xdp) -
-					rxq->prefix, rxq->prefix,
-					DMA_BIDIRECTIONAL);
+	const struct ceth_rxq *rxq = p->rxq;
+	u32 i;
+
+	for (i = 0; i < p->n_good; i++) {
+		struct xdp_buff *xdp = p->batch[i].va;
+
+		if (rxq->prefix)
+			dma_sync_single_for_cpu(rxq->dev,
+						xsk_buff_xdp_get_dma(xdp) -
+						rxq->prefix, rxq->prefix,
+						DMA_BIDIRECTIONAL);
+		xsk_buff_dma_sync_for_cpu(xdp);
+	}
 }
-EXPORT_SYMBOL_GPL(ceth_zc_sync_prefix);
+EXPORT_SYMBOL_GPL(ceth_zc_sync_cpu);
 
 /**
  * ceth_zc_starved() - a poll leaves the device without chunks
@@ -167,7 +175,6 @@ static void ceth_zc_multi_start(struct ceth_rxq *rxq,
 		return;
 	}
 	xsk_buff_set_size(xdp, c->len - rxq->prefix);
-	xsk_buff_dma_sync_for_cpu(xdp);
 	rxq->frame.info = *info;
 	rxq->frame.len = c->len - rxq->prefix;
 	rxq->frame.left = n_bufs - 1;
@@ -209,7 +216,6 @@ bool ceth_zc_multi(struct ceth_rx_poll *p, const struct ceth_rx_cmpl *c,
 		xdp->data -= rxq->prefix;
 		xdp->data_meta = xdp->data;
 		xdp->data_end -= rxq->prefix;
-		xsk_buff_dma_sync_for_cpu(xdp);
 		rxq->frame.len += c->len;
 		if (!ceth_xsk_add_frag(rxq->frame.zc, xdp)) {
 			xsk_buff_free(xdp);
