@@ -55,8 +55,10 @@ static bool ceth_watch_irq(struct ceth_pair *pair)
 		napi_complete_done(&pair->napi, 0);
 	local_bh_enable();
 	w->suspect = pending && !lost;
-	/* Elsewhere completions may wait for more of them. */
-	if (lost && (pending == CETH_PENDING_RX ||
+	/* Elsewhere completions may wait for more of them, unless somebody
+	 * waits for each.
+	 */
+	if (lost && (pending == CETH_PENDING_RX || pair->tx_prompt ||
 		     ceth_has(cdev, CETH_CAP_TX_TIMELY)))
 		ceth_fault(cdev, CETH_FAULT_IRQ_LOST, pair->idx);
 	return pending;
