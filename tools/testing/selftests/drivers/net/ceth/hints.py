@@ -9,6 +9,7 @@ has not is refused and not advertised.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 import struct
@@ -18,11 +19,13 @@ from dataclasses import dataclass
 from cethtest import inet
 from cethtest.bpf import DROP, PASS, Bpf
 from cethtest.env import Env
-from cethtest.frames import raw_socket
+from cethtest.frames import ETH_P_ALL, Capture, raw_socket
 from cethtest.rxhash import ICMP, MARK, Packet, Watch, random_packet, shown_context
+from cethtest.stats import Delta, Snapshot
 from cethtest.tap import cases, main, say
-from cethtest.times import Clock, timestamping
+from cethtest.times import RX_HARDWARE, Clock, stamp, timed_socket, timestamping
 from cethtest.tool import Skip, check, equal, run, run_json, wait_for
+from cethtest.xsk import Options, Xsk
 
 KINDS = [(v, p) for v in (4, 6) for p in (inet.TCP, inet.UDP, ICMP)]
 SEEN = struct.Struct("=QIIiii2sH128s")
@@ -170,28 +173,29 @@ def test_hash_off(env: Env) -> None:
     hints.demand_hash("on again")
 
 
+def demand_times(hints: Hints, clock: Clock, what: str, **how: int) -> None:
+    """Fail unless frames have the times at which they came."""
+    last = 0
+    for _ in range(20):
+        before = clock.now
+        seen = hints.send([random_packet(hints.rng, 4, inet.UDP)], **how)[0]
+        equal(seen.time_err, 0, f"{what}: error")
+        check(before <= seen.time <= clock.now, f"{what}: not while it was under way")
+        check(seen.time > last, f"{what}: before the last one")
+        last = seen.time
+
+
 def test_time(env: Env) -> None:
     """The time is the clock's, and counts up; there is none unless it is wanted."""
     clock = Clock(env.dut)
     timestamping(env.dut, tx=False, rx=True)
     env.later(lambda: timestamping(env.dut, False, False))
     hints = Hints(env)
-
-    def times(what: str, **how: int) -> None:
-        last = 0
-        for _ in range(20):
-            before = clock.now
-            seen = hints.send([random_packet(hints.rng, 4, inet.UDP)], **how)[0]
-            equal(seen.time_err, 0, f"{what}: error")
-            check(before <= seen.time <= clock.now, f"{what}: not while it was under way")
-            check(seen.time > last, f"{what}: before the last one")
-            last = seen.time
-
-    times("one buffer")
+    demand_times(hints, clock, "one buffer")
     hints.bpf.detach()
     env.mtu(9000)
     hints.bpf.attach("hints_frags")
-    times("several buffers", pad=8000)
+    demand_times(hints, clock, "several buffers", pad=8000)
     timestamping(env.dut, False, False)
     equal(hints.send([random_packet(hints.rng, 4, inet.UDP)])[0].time_err, NODATA,
           "time when none is wanted")
@@ -206,12 +210,10 @@ def with_vlan(env: Env) -> None:
     env.later(lambda: env.offload(env.dut, rx_vlan_offload=False))
 
 
-def test_vlan(env: Env) -> None:
-    """A tag that was taken off is told; one that was left is seen."""
-    with_vlan(env)
-    hints = Hints(env)
+def demand_tags(hints: Hints) -> None:
+    """Fail unless tags are told when they are taken off, and else are seen."""
     for on in (True, False, True):
-        env.offload(env.dut, rx_vlan_offload=on)
+        hints.env.offload(hints.env.dut, rx_vlan_offload=on)
         for tci in (5, 0x6005):
             seen = hints.send([random_packet(hints.rng, 4, inet.UDP)], tci=tci)[0]
             ethertype, inner = struct.unpack_from("!HH", seen.head, 12)
@@ -223,6 +225,12 @@ def test_vlan(env: Env) -> None:
                       "error, EtherType, tag")
         equal(hints.send([random_packet(hints.rng, 4, inet.UDP)])[0].vlan_err, NODATA,
               "a frame without a tag")
+
+
+def test_vlan(env: Env) -> None:
+    """A tag that was taken off is told; one that was left is seen."""
+    with_vlan(env)
+    demand_tags(Hints(env))
 
 
 def test_plain_program(env: Env) -> None:
@@ -256,6 +264,90 @@ def test_stack(env: Env) -> None:
         equal(hex(told[number].hash), hex(context.hash(packet) or 0), f"the program's: {packet}")
 
 
+def sockets(env: Env) -> None:
+    """From now on frames of all queues are in memory of AF_XDP sockets."""
+    env.need_ceth("AF_XDP zero-copy")
+    stack = contextlib.ExitStack()
+    env.later(stack.close)
+    for queue in range(env.channel_limits()[0]):
+        xsk = stack.enter_context(Xsk(env.dut, queue, Options(chunks=128)))
+        check(xsk.zerocopy, "bound without zero-copy")
+        xsk.fill_up()
+
+
+def test_zerocopy_hash(env: Env) -> None:
+    """In a socket's memory: hash and type of every kind, and room to write in."""
+    if not has_hash(env):
+        raise Skip("the device computes no hash")
+    sockets(env)
+    hints = Hints(env)
+    hints.demand_hash("in a socket's memory")
+    hints.bpf.attach("hints_scribble")
+    hints.demand_hash("room before the frame overwritten")
+    equal(hints.send([Packet(0)])[0].hash_err, NODATA, "hash of what is not IP")
+
+
+def test_zerocopy_time(env: Env) -> None:
+    """In a socket's memory: the time."""
+    clock = Clock(env.dut)
+    timestamping(env.dut, tx=False, rx=True)
+    env.later(lambda: timestamping(env.dut, False, False))
+    sockets(env)
+    hints = Hints(env)
+    demand_times(hints, clock, "in a socket's memory")
+    timestamping(env.dut, False, False)
+    equal(hints.send([random_packet(hints.rng, 4, inet.UDP)])[0].time_err, NODATA,
+          "time when none is wanted")
+
+
+def test_zerocopy_vlan(env: Env) -> None:
+    """In a socket's memory: the tag."""
+    with_vlan(env)
+    sockets(env)
+    demand_tags(Hints(env))
+
+
+def test_zerocopy_stack(env: Env) -> None:
+    """What is passed on from a socket's memory has the same for the stack."""
+    sockets(env)
+    before = Snapshot(env)
+    hints = Hints(env, verdict=PASS)
+    hints.clear()
+    sent = 0
+    if has_hash(env):
+        context = shown_context(env.dut)
+        packets = hints.packets()
+        watch = Watch(env)
+        watch.demand(packets, context, "the stack's hash")
+        told = {seen.number: seen for seen in hints.read()}
+        for number, packet in enumerate(packets):
+            equal(hex(told[number].hash), hex(context.hash(packet) or 0), f"{packet}")
+        sent += len(packets)
+    with contextlib.suppress(Skip):
+        clock = Clock(env.dut)
+        timestamping(env.dut, tx=False, rx=True)
+        env.later(lambda: timestamping(env.dut, False, False))
+        with timed_socket(env.peer, 0) as source, timed_socket(env.dut, RX_HARDWARE) as target:
+            for _ in range(8):
+                first = clock.now
+                source.sendto(MARK + bytes(4) + bytes(100), target.getsockname())
+                time = stamp(target.recvmsg(2000, 512)[1])
+                check(first <= time <= clock.now, f"{time}: not while it was under way")
+                sent += 1
+    with contextlib.suppress(Skip):
+        with_vlan(env)
+        env.offload(env.dut, rx_vlan_offload=True)
+        with Capture(env.dut, ETH_P_ALL) as capture:
+            for tci in (5, 0x6005):
+                hints.send([random_packet(hints.rng, 4, inet.UDP)], tci=tci)
+                sent += 1
+            wait_for(lambda: capture.get() is None and len(capture.tags) >= 2, "tags")
+            equal(capture.tags, [5, 0x6005], "tags of the stack")
+    copied = Delta(before, Snapshot(env)).queue("xsk_copied")
+    check(copied >= sent, f"{copied} frames of {sent} came from a socket's memory")
+
+
 if __name__ == "__main__":
     main(cases(test_advertised, test_hash, test_scribble, test_hash_off, test_time, test_vlan,
-               test_plain_program, test_stack))
+               test_plain_program, test_stack, test_zerocopy_hash, test_zerocopy_time,
+               test_zerocopy_vlan, test_zerocopy_stack))
