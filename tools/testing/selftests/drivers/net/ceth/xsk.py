@@ -29,10 +29,8 @@ from cethtest.times import Clock
 from cethtest.tool import KernelLog, Skip, check, equal, read, run, wait_for, write
 from cethtest.xsk import (META_LEN, TXMD_CHECKSUM, TXMD_LAUNCH, TXMD_TIMESTAMP, Group, Options,
                           Xsk)
+from cethtest.xskuse import CHUNK, COUNT, SIZES, census, flood, receive, transmit
 
-COUNT = 600
-CHUNK = 64
-SIZES = [60, 61, 300, 1024, 1514]
 JUMBO = [60, 1514, 3500, 4096, 5000, 9014]
 
 
@@ -70,58 +68,6 @@ def bound(env: Env, bpf: Bpf, opt: Options | None = None, queue: int = 0) -> Ite
         yield xsk
 
 
-def census(env: Env, xsk: Xsk, run_of: int) -> None:
-    """Every chunk to receive into is there: it can be received into."""
-    want, kind, seen, first = xsk.group.chunks, Kind(run=run_of), 0, 0
-    # What came before has come from chunks, too.
-    xsk.gather(1 << 20, seconds=0.3)
-    xsk.kept = []
-    quiet = time.monotonic()
-    while len(xsk.kept) < want and time.monotonic() - quiet < 10:
-        n = min(CHUNK, want - len(xsk.kept))
-        first += blast(env.peer, EVERYBODY, kind, [60], n, first)
-        until = time.monotonic() + 2
-        while len(xsk.kept) < seen + n and time.monotonic() < until:
-            xsk.receive(keep=True)
-            time.sleep(0.005)
-        if len(xsk.kept) > seen:
-            seen, quiet = len(xsk.kept), time.monotonic()
-    equal(len(set(xsk.kept)), len(xsk.kept), "chunks that came twice")
-    equal(len(xsk.kept), want, "chunks to receive into that are still there")
-    xsk.fill_up(xsk.kept)
-    xsk.kept = []
-
-
-def receive(env: Env, xsk: Xsk, kind: Kind, sizes: list[int], count: int = COUNT) -> Tally:
-    """The peer sends; account for what the socket gets."""
-    tally = Tally(kind)
-    while tally.sent < count:
-        n = min(CHUNK, count - tally.sent)
-        blast(env.peer, EVERYBODY, kind, sizes, n, tally.sent)
-        tally.sent += n
-        for frame in xsk.gather(n):
-            tally.add(frame)
-        if tally.lost:
-            break
-    return tally
-
-
-def transmit(env: Env, xsk: Xsk, kind: Kind, sizes: list[int], count: int = COUNT) -> Tally:
-    """The socket sends; account for what the peer gets."""
-    tally = Tally(kind)
-    with Capture(env.peer, kind.ethertype) as capture:
-        while tally.sent < count:
-            n = min(CHUNK, count - tally.sent)
-            xsk.send(kind.frame(EVERYBODY, env.dut.mac, seq, sizes[seq % len(sizes)])
-                     for seq in range(tally.sent, tally.sent + n))
-            tally.sent += n
-            capture.into(tally, sizes=sizes)
-            if tally.lost:
-                break
-    equal(xsk.drain(), 0, "chunks that do not come back")
-    return tally
-
-
 def both(env: Env, opt: Options, run: int, sizes: list[int] | None = None,
          prog: str = "to_xsk") -> None:
     """Frames to a socket of these options, and from it."""
@@ -137,7 +83,7 @@ def both(env: Env, opt: Options, run: int, sizes: list[int] | None = None,
         lost = {k: v for k, v in xsk.statistics().items() if v and k != "fill_empty" and
                 k != "tx_empty"}
         check(not lost, f"the kernel counted {lost}")
-        census(env, xsk, run + 2)
+        census(env, xsk, Kind(run=run + 2))
 
 
 def test_rx_tx(env: Env) -> None:
@@ -211,7 +157,7 @@ def test_pass(env: Env) -> None:
             delta = Delta(before, Snapshot(env))
             equal(delta.queue("xsk_copied"), tally.sent, "xsk_copied")
             bpf.configure()
-            census(env, xsk, 42)
+            census(env, xsk, Kind(run=42))
 
 
 def test_no_program(env: Env) -> None:
@@ -244,7 +190,7 @@ def verdicts(env: Env, prog: str, opt: Options, verdict: int, sizes: list[int],
         check(not got.corrupted and not got.duplicated, f"of the socket: {got}")
         equal(back.seen & got.seen, set(), "frames that went both ways")
         bpf.configure()
-        census(env, xsk, run_of + 1)
+        census(env, xsk, Kind(run=run_of + 1))
 
 
 def test_tx_verdict(env: Env) -> None:
@@ -276,7 +222,7 @@ def test_drop(env: Env) -> None:
         equal(len(xsk.gather(COUNT // 8)), COUNT // 8, "frames of the socket")
         equal(Delta(before, Snapshot(env)).queue("xdp_drop"), COUNT // 8, "xdp_drop")
         bpf.configure()
-        census(env, xsk, 53)
+        census(env, xsk, Kind(run=53))
 
 
 def test_no_frags(env: Env) -> None:
@@ -294,7 +240,7 @@ def test_no_frags(env: Env) -> None:
             check(delta.queue(counter) in (0, 8), f"{counter}: {delta.queue(counter)}")
             say(f"{counter}: {delta.queue(counter)}")
             equal(delta.queue("xdp_redirect"), 64, "xdp_redirect")
-            census(env, xsk, 56)
+            census(env, xsk, Kind(run=56))
 
 
 def test_starved(env: Env) -> None:
@@ -319,7 +265,7 @@ def test_starved(env: Env) -> None:
                 blast(env.peer, EVERYBODY, Kind(run=60), [60], 2 * xsk.group.chunks)
                 xsk.gather(1 << 20, seconds=0.2)
                 receive(env, xsk, Kind(run=61 + n), SIZES, 16).demand("after a flood")
-            census(env, xsk, 70)
+            census(env, xsk, Kind(run=70))
 
 
 def test_full(env: Env) -> None:
@@ -338,15 +284,6 @@ def test_full(env: Env) -> None:
         equal(delta.link("rx_dropped"), sent - 256, "rx_dropped")
         equal(xsk.statistics()["rx_full"], sent - 256, "the kernel's rx_ring_full")
         equal(len(xsk.gather(256)), 256, "frames of the socket")
-
-
-def flood(xsk: Xsk, kind: Kind, env: Env, seq: int) -> int:
-    """Post as much as there is room for."""
-    while xsk.post(kind.frame(EVERYBODY, env.dut.mac, seq, SIZES[seq % len(SIZES)])) is not None:
-        seq += 1
-    xsk.kick_tx()
-    xsk.complete()
-    return seq
 
 
 def test_stack_too(env: Env) -> None:
@@ -486,7 +423,7 @@ def disturbed(env: Env, disturb: Callable[[int], None], times: int, what: str,
         equal(xsk.drain(20), 0, f"{what}: chunks to send that do not come back")
         equal(len(set(xsk.umem.free)), 128, f"{what}: chunks to send")
         xsk.kick_rx()
-        census(env, xsk, 92)
+        census(env, xsk, Kind(run=92))
         receive(env, xsk, Kind(run=93), SIZES, 128).demand(f"after {what}")
         transmit(env, xsk, Kind(run=94), SIZES, 128).demand(f"after {what}, sent")
 

@@ -46,7 +46,8 @@ _LATER = (errno.EAGAIN, errno.EBUSY, errno.ENETDOWN, errno.ENOBUFS)
 class Ring:
     """A ring of descriptors or of addresses, shared with the kernel."""
 
-    def __init__(self, sock: socket.socket, kind: int, size: int) -> None:
+    def __init__(self, sock: socket.socket, kind: int, size: int,
+                 logged: bool = False) -> None:
         sock.setsockopt(SOL_XDP, kind, size)
         raw = struct.unpack("=16Q", sock.getsockopt(SOL_XDP, XDP_MMAP_OFFSETS, 128))
         # rx, tx, fill, completion: producer, consumer, descriptors, flags
@@ -60,6 +61,8 @@ class Ring:
         self.words = memoryview(self.map).cast("I")
         self.prod, self.cons, self.flags = prod // 4, cons // 4, flags // 4
         self.desc = desc
+        # All that this side has put there, or taken, where somebody wants to know
+        self.log: list[bytes] | None = [] if logged else None
 
     def close(self) -> None:
         """Unmap it."""
@@ -69,6 +72,16 @@ class Ring:
     def need_wakeup(self) -> bool:
         """The kernel wants to be called."""
         return bool(self.words[self.flags] & XDP_RING_NEED_WAKEUP)
+
+    @property
+    def produced(self) -> int:
+        """Entries that have ever been put there."""
+        return self.words[self.prod]
+
+    @property
+    def consumed(self) -> int:
+        """Entries that have ever been taken."""
+        return self.words[self.cons]
 
     def count(self) -> int:
         """Entries that the consumer has not taken."""
@@ -83,6 +96,8 @@ class Ring:
                 break
             off = self.desc + ((at + n) & (self.size - 1)) * self.entry
             self.map[off:off + self.entry] = entry
+            if self.log is not None:
+                self.log.append(entry)
             n += 1
         self.words[self.prod] = (at + n) & 0xffffffff
         return n
@@ -94,6 +109,8 @@ class Ring:
         for i in range(n):
             off = self.desc + ((at + i) & (self.size - 1)) * self.entry
             found.append(bytes(self.map[off:off + self.entry]))
+        if self.log is not None:
+            self.log += found
         self.words[self.cons] = (at + n) & 0xffffffff
         return found
 
@@ -113,6 +130,10 @@ class Options:
     unaligned: bool = False
     huge: bool = False
     metadata: bool = False
+    # Chunks are in the fill ring before the socket is bound.
+    early: bool = False
+    # Rings know all that went through them.
+    logged: bool = False
 
 
 class Umem:
@@ -129,6 +150,12 @@ class Umem:
         self._buffer = ctypes.c_char.from_buffer(self.map)
         self.address = ctypes.addressof(self._buffer)
         self.length = length
+        self.free: list[int] = []
+        self.renew()
+
+    def renew(self) -> None:
+        """No chunk is anywhere but here."""
+        opt = self.opt
         self.free = [i * opt.chunk for i in range(opt.chunks // 2, opt.chunks)]
 
     def register(self, sock: socket.socket) -> None:
@@ -163,17 +190,19 @@ class Xsk:
 
     One that shares the memory of another has its own fill and completion ring
     unless it is one of the same queue; `part` of `parts` says which of the
-    chunks to receive into are its.
+    chunks to receive into are its. `memory` has been there before, and stays.
     """
 
     def __init__(self, end: End, queue: int = 0, opt: Options | None = None,
                  share: Xsk | None = None, patience: float = 20.0,
-                 part: int = 0, parts: int = 1) -> None:
-        self.opt = opt or (share.opt if share else Options())
+                 part: int = 0, parts: int = 1, memory: Umem | None = None) -> None:
+        self.opt = opt or (share.opt if share else memory.opt if memory else Options())
         with in_ns(end.ns):
             self.sock = socket.socket(AF_XDP, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-        self.umem = share.umem if share else Umem(self.opt)
+        self.umem = share.umem if share else memory or Umem(self.opt)
         self.owner = share is None
+        # Memory that was there before stays.
+        self.lent = memory is not None
         self.rings: list[Ring] = []
         self.queue = queue
         self.kept: list[int] = []
@@ -193,6 +222,8 @@ class Xsk:
                 flags |= XDP_USE_NEED_WAKEUP
             if self.opt.multi:
                 flags |= XDP_USE_SG
+            if self.opt.early:
+                self.fill.put(self._all())
             if share:
                 # Wake-up and zero-copy are the first socket's to say.
                 flags = XDP_SHARED_UMEM
@@ -210,11 +241,11 @@ class Xsk:
             code = ctypes.get_errno()
             if code != errno.EBUSY or time.monotonic() > end:
                 raise OSError(code, f"{what}: {os.strerror(code)}")
-            time.sleep(0.02)
+            time.sleep(0.005)
 
     def _ring(self, kind: int) -> Ring:
         size = self.opt.rx_ring if kind == XDP_RX_RING else self.opt.ring
-        ring = Ring(self.sock, kind, size)
+        ring = Ring(self.sock, kind, size, self.opt.logged)
         self.rings.append(ring)
         return ring
 
@@ -224,7 +255,7 @@ class Xsk:
             ring.close()
         self.rings = []
         self.sock.close()
-        if self.owner:
+        if self.owner and not self.lent:
             self.umem.close()
 
     @property
@@ -257,12 +288,15 @@ class Xsk:
 
     # Receiving
 
+    def _all(self) -> list[bytes]:
+        first = self.group.first
+        return [struct.pack("=Q", i * self.opt.chunk)
+                for i in range(first, first + self.group.chunks)]
+
     def fill_up(self, addresses: Iterable[int] | None = None) -> int:
         """Give the kernel chunks to receive into; all of them at first."""
-        if addresses is None:
-            first = self.group.first
-            addresses = [i * self.opt.chunk for i in range(first, first + self.group.chunks)]
-        n = self.fill.put(struct.pack("=Q", a) for a in addresses)
+        n = self.fill.put(self._all() if addresses is None else
+                          (struct.pack("=Q", a) for a in addresses))
         self.kick_rx()
         return n
 

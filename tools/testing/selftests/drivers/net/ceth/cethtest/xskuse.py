@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What programs do with AF_XDP sockets: frames both ways, each accounted for."""
+
+from __future__ import annotations
+
+import time
+
+from .env import Env
+from .frames import EVERYBODY, Capture, Kind, Tally, blast
+from .tool import equal
+from .xsk import Xsk
+
+COUNT = 600
+CHUNK = 64
+SIZES = [60, 61, 300, 1024, 1514]
+
+
+def census(env: Env, xsk: Xsk, kind: Kind) -> None:
+    """Every chunk to receive into is there: it can be received into."""
+    want, seen, first = xsk.group.chunks, 0, 0
+    # What came before has come from chunks, too.
+    xsk.gather(1 << 20, seconds=0.3)
+    xsk.kept = []
+    quiet = time.monotonic()
+    while len(xsk.kept) < want and time.monotonic() - quiet < 10:
+        n = min(CHUNK, want - len(xsk.kept))
+        first += blast(env.peer, EVERYBODY, kind, [60], n, first)
+        until = time.monotonic() + 2
+        while len(xsk.kept) < seen + n and time.monotonic() < until:
+            xsk.receive(keep=True)
+            time.sleep(0.005)
+        if len(xsk.kept) > seen:
+            seen, quiet = len(xsk.kept), time.monotonic()
+    equal(len(set(xsk.kept)), len(xsk.kept), "chunks that came twice")
+    equal(len(xsk.kept), want, "chunks to receive into that are still there")
+    xsk.fill_up(xsk.kept)
+    xsk.kept = []
+
+
+def receive(env: Env, xsk: Xsk, kind: Kind, sizes: list[int], count: int = COUNT) -> Tally:
+    """The peer sends; account for what the socket gets."""
+    tally = Tally(kind)
+    while tally.sent < count:
+        n = min(CHUNK, count - tally.sent)
+        blast(env.peer, EVERYBODY, kind, sizes, n, tally.sent)
+        tally.sent += n
+        for frame in xsk.gather(n):
+            tally.add(frame)
+        if tally.lost:
+            break
+    return tally
+
+
+def transmit(env: Env, xsk: Xsk, kind: Kind, sizes: list[int], count: int = COUNT) -> Tally:
+    """The socket sends; account for what the peer gets."""
+    tally = Tally(kind)
+    with Capture(env.peer, kind.ethertype) as capture:
+        while tally.sent < count:
+            n = min(CHUNK, count - tally.sent)
+            xsk.send(kind.frame(EVERYBODY, env.dut.mac, seq, sizes[seq % len(sizes)])
+                     for seq in range(tally.sent, tally.sent + n))
+            tally.sent += n
+            capture.into(tally, sizes=sizes)
+            if tally.lost:
+                break
+    equal(xsk.drain(), 0, "chunks that do not come back")
+    return tally
+
+
+def flood(xsk: Xsk, kind: Kind, env: Env, seq: int) -> int:
+    """Post as much as there is room for."""
+    while xsk.post(kind.frame(EVERYBODY, env.dut.mac, seq, SIZES[seq % len(SIZES)])) is not None:
+        seq += 1
+    xsk.kick_tx()
+    xsk.complete()
+    return seq
