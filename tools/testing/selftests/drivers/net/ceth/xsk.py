@@ -448,7 +448,7 @@ def test_rings(env: Env) -> None:
 def test_reset(env: Env) -> None:
     """The device is restarted under traffic."""
     where = f"{env.bus}/{env.pci}"
-    disturbed(env, lambda i: run(f"devlink health recover {where} reporter device"), 6, "resets")
+    disturbed(env, lambda i: run(f"devlink health test {where} reporter device"), 6, "resets")
 
 
 def test_unbind(env: Env) -> None:

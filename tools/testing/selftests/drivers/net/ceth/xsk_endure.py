@@ -351,7 +351,7 @@ def disturbances(env: Env, rng: random.Random, queues: int) -> list[Callable[[],
     env.later(lambda: run(f"ethtool -L {name} combined {queues}", ok=False))
     return [rings, lambda: link(env.dut), lambda: link(env.peer),
             lambda: run(f"ethtool -L {name} combined {rng.randrange(2, queues + 1)}", ok=False),
-            *(lambda r=r: run(f"devlink health recover {where} reporter {r}", ok=False)
+            *(lambda r=r: run(f"devlink health test {where} reporter {r}", ok=False)
               for r in ("device", "tx", "rx"))]
 
 
