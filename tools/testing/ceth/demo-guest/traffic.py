@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import os
 import socket
 import struct
 import sys
@@ -38,7 +39,11 @@ def collect(sock: socket.socket, seen: set[int], until: float) -> None:
 
 
 def send(sock: socket.socket, target: tuple[str, int], count: int, size: int, seen: set[int]) -> None:
-    """In bursts that fit into a ring: a loss is to be the driver's, not the sender's."""
+    """In bursts that fit into a ring: a loss is to be the driver's, not the sender's.
+
+    From one CPU, which means one transmit queue, so that order is kept.
+    """
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     for number in range(count):
         sock.sendto(struct.pack("!I", number).ljust(size, b"."), target)
         if number % BURST == BURST - 1:
