@@ -104,7 +104,7 @@ static void ceth_retry_work(struct work_struct *work)
 
 /* Return: the device has all buffers, and for a second no poll has found any of
  * them used. Less proves nothing on a machine that is busy: nobody may have
- * sent.
+ * sent. The first poll gives it what it lacks.
  */
 static bool ceth_starved(struct ceth_dev *cdev, struct ceth_pair *pair)
 {
@@ -116,7 +116,7 @@ static bool ceth_starved(struct ceth_dev *cdev, struct ceth_pair *pair)
 	for (i = 0; stuck && i < CETH_STARVE_LOOKS; i++) {
 		ceth_lock(cdev);
 		stuck = pair->running && !cdev->gone &&
-			!READ_ONCE(pair->rxq->n_free) &&
+			(!i || !READ_ONCE(pair->rxq->n_free)) &&
 			READ_ONCE(pair->rx_stats.packets) == packets;
 		if (stuck)
 			ceth_pair_poll(pair);

@@ -227,7 +227,7 @@ struct refhw_shaper {
  * @batch: receive: who has locked it for more than a frame
  * @wait: receive: for buffers
  * @starved: receive: without buffers since then; 0: not
- * @told: receive: the driver has been told of that
+ * @told: receive: when the driver was told of that last; 0: not yet
  * @nowait: receive: frames do not wait for buffers
  * @gro: receive: segments held back; under @lock
  * @what: transmit: what to do for the packet, REFNIC_TODO_*
@@ -265,7 +265,7 @@ struct refhw_queue {
 	struct refhw_batch *batch;
 	wait_queue_head_t wait;
 	unsigned long starved;
-	bool told;
+	unsigned long told;
 	bool nowait;
 	struct refhw_gro gro;
 	u8 what;

@@ -23,12 +23,13 @@ static u32 refhw_rx_avail(const struct refhw_queue *q)
 	return smp_load_acquire(&q->tail) - q->head;
 }
 
-/* Frames are lost for want of buffers; said once, until there are some. */
+/* Frames are lost for want of buffers; said at once, and then each second. */
 static void refhw_rx_starved(struct refhw_queue *q)
 {
-	if (q->told || !READ_ONCE(q->alive))
+	if ((q->told && time_before(jiffies, q->told + HZ)) ||
+	    !READ_ONCE(q->alive))
 		return;
-	q->told = true;
+	q->told = jiffies ?: 1;
 	WRITE_ONCE(q->hw->starved, q->index);
 	refhw_event(q->hw, REFNIC_EV_STARVED);
 }
@@ -216,7 +217,7 @@ static enum refhw_stat refhw_rx_put(struct refhw_queue *q,
 	}
 	q->head += n;
 	q->starved = 0;
-	q->told = false;
+	q->told = 0;
 	refhw_rx_complete(q, f, ids, n, first, info, hash);
 	return REFHW_RX_FRAMES;
 }
