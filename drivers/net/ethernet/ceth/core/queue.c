@@ -460,7 +460,6 @@ void ceth_pair_go(struct ceth_pair *pair)
 	pair->running = true;
 	pair->cdev->dp->rx_kick(pair->rxq);
 
-	netdev_tx_reset_queue(pair->netq);
 	__netif_tx_lock_bh(pair->netq);
 	WRITE_ONCE(pair->txq, pair->txq_done);
 	pair->watch.tx_since = 0;
@@ -571,6 +570,8 @@ void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 	if (cdev->ops->ring_stop(cdev->priv, pair->txq_done->priv))
 		ceth_dev_reset(cdev);
 	ceth_txq_purge(pair, pair->txq_done);
+	/* What was lost keeps nobody waiting, even if no queue comes after it. */
+	netdev_tx_reset_queue(pair->netq);
 	if (pair->rxq->pool)
 		ceth_pool_unlink_napi(pair->rxq->pool);
 	/* The next queue takes them, or the pool ceases to be. */

@@ -212,6 +212,34 @@ def test_tx_stuck(env: Env) -> None:
     provoke(env, "tx_stuck", "tx_stall", "tx")
 
 
+def test_tx_stuck_given_up(env: Env) -> None:
+    """A transmit queue that has stopped, and is done without: nobody waits for it."""
+    limits = Path(f"/sys/class/net/{env.dut.ifname}/queues")
+
+    def full() -> list[int]:
+        return [n for n in range(1, 4)
+                if int(read(limits / f"tx-{n}/byte_queue_limits/inflight")) >
+                int(read(limits / f"tx-{n}/byte_queue_limits/limit"))]
+
+    if env.channel_limits()[1] < 4:
+        raise Skip("needs four queues")
+    env.channels(4)
+    log, knobs = KernelLog(), Knobs(env)
+    with storm(env) as both:
+        knobs.set("tx_stuck", 4)
+        wait_for(lambda: not knobs.left("tx_stuck") and full(), "a queue that is full", 60)
+        run(f"ethtool -L {env.dut.ifname} combined 1")
+        log.lines()
+        # Twice as long as the stack waits for a queue.
+        time.sleep(11)
+        both.wait(20)
+    # The first queue may have stopped, too, and is still there.
+    bad = [line for line in log.lines() if re.search(r"WATCHDOG.* queue [1-3] ", line)]
+    check(not bad, f"it is waited for: {bad}")
+    env.channels(4)
+    steady(env.dut, env.peer, "with all queues again")
+
+
 def test_irq_spurious(env: Env) -> None:
     """Interrupts without cause."""
     harmless(env, "irq_spurious", 100)
@@ -428,6 +456,6 @@ def test_chaos(env: Env) -> None:
 if __name__ == "__main__":
     main(cases(test_rx_id, test_rx_dup, test_rx_len, test_rx_empty, test_rx_chain, test_rx_program,
                test_rx_lost, test_rx_stuck, test_tx_id, test_tx_dup, test_tx_lost,
-               test_tx_lost_quiet, test_tx_stuck, test_irq_spurious, test_irq_lost,
-               test_irq_lost_quiet, test_link_flap, test_stats, test_admin_stuck,
+               test_tx_lost_quiet, test_tx_stuck, test_tx_stuck_given_up, test_irq_spurious,
+               test_irq_lost, test_irq_lost_quiet, test_link_flap, test_stats, test_admin_stuck,
                test_admin_error, test_reset, test_fail, test_chaos))
