@@ -523,9 +523,7 @@ static void ceth_txq_purge(struct ceth_pair *pair, struct ceth_txq *txq)
 	}
 	if (txq->xsk)
 		ceth_xsk_purge(txq);
-	u64_stats_update_begin(&txq->stats->csyncp);
-	txq->stats->lost += lost;
-	u64_stats_update_end(&txq->stats->csyncp);
+	ceth_count(&txq->stats->csyncp, &txq->stats->lost, lost);
 }
 
 /**

@@ -245,12 +245,12 @@ static const struct ceth_dp_ops cvio_split_ops = {
 
 CETH_DATAPATH(cvio_split, cvio_split_ops, struct cvio_vq, struct cvio_vq);
 
-/* Room and direction of a receive buffer are the same for all. */
+/* Of a receive queue: room and direction are the same for all buffers. */
 void cvio_split_init(struct cvio_vq *vq)
 {
 	u32 id;
 
-	for (id = 0; vq->post && id < vq->size; id++)
+	for (id = 0; id < vq->size; id++)
 		cvio_split_desc(vq, id, 0, vq->post, VRING_DESC_F_WRITE, 0);
 }
 

@@ -102,7 +102,7 @@ void cvio_ring_init(void *priv, void *ring, const struct ceth_ring_conf *conf)
 	vq->post = vq->buf_len;
 	if (vq->post && vq->v->packed)
 		vq->post |= (u64)VRING_DESC_F_WRITE << 48;
-	if (!vq->v->packed)
+	else if (vq->post)
 		cvio_split_init(vq);
 	if (vq->v->packed)
 		vq->driver_event->flags =
