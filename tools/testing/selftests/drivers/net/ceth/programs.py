@@ -192,23 +192,14 @@ def carry(src: End, dst: End, kind: Kind, macs: tuple[bytes, bytes],
 # --- DPDK -------------------------------------------------------------------------
 
 
-def huge_pages(env: Env, size: int) -> None:
-    """So much memory in huge pages, for this case."""
-    before = run("sysctl -n vm.nr_hugepages").stdout.strip()
-    # DPDK has things of its own to keep there, too.
-    wanted = -(-size // (2 << 20)) + 20
-    run(f"sysctl -q -w vm.nr_hugepages={wanted}")
-    env.later(lambda: run(f"sysctl -q -w vm.nr_hugepages={before}"))
-    if int(run("sysctl -n vm.nr_hugepages").stdout) < wanted:
-        raise Skip("no memory in huge pages")
-
-
 @contextlib.contextmanager
 def testpmd(env: Env, queues: int, options: str = "") -> Iterator[None]:
     """DPDK's own test of forwarding, between the two devices under test."""
     duts = [pair.dut for pair in env.pairs]
     mbufs = 2 * queues * MBUFS
-    huge_pages(env, mbufs * MBUF_BYTES)
+    # DPDK has things of its own to keep there, too.
+    pages = -(-mbufs * MBUF_BYTES // (2 << 20)) + 20
+    env.huge_pages(pages, least=pages)
     for dut in duts:
         # It leaves it on.
         env.later(lambda d=dut: d.run("ip link set {} promisc off"))

@@ -29,7 +29,7 @@ from cethtest.times import Clock
 from cethtest.tool import KernelLog, Skip, check, equal, read, run, wait_for, write
 from cethtest.xsk import (META_LEN, TXMD_CHECKSUM, TXMD_LAUNCH, TXMD_TIMESTAMP, Group, Options,
                           Xsk)
-from cethtest.xskuse import CHUNK, COUNT, SIZES, census, flood, receive, transmit
+from cethtest.xskuse import CHUNK, COUNT, SIZES, census, collect, flood, receive, transmit
 
 JUMBO = [60, 1514, 3500, 4096, 5000, 9014]
 
@@ -106,24 +106,15 @@ def test_headroom(env: Env) -> None:
     both(env, Options(headroom=128), 22)
 
 
-def huge_pages(env: Env) -> None:
-    """Some, for this case."""
-    before = run("sysctl -n vm.nr_hugepages").stdout.strip()
-    run("sysctl -q -w vm.nr_hugepages=8")
-    env.later(lambda: run(f"sysctl -q -w vm.nr_hugepages={before}"))
-    if int(run("sysctl -n vm.nr_hugepages").stdout) < 2:
-        raise Skip("no memory in one piece")
-
-
 def test_unaligned(env: Env) -> None:
     """Chunks anywhere."""
-    huge_pages(env)
+    env.huge_pages(8, least=2)
     both(env, Options(unaligned=True, huge=True), 26)
 
 
 def test_huge_pages(env: Env) -> None:
     """Memory of huge pages."""
-    huge_pages(env)
+    env.huge_pages(8, least=2)
     both(env, Options(huge=True), 30)
 
 
@@ -570,16 +561,7 @@ def test_sixteen(env: Env) -> None:
                     check(xsk.post(Kind(run=110 + i).frame(
                         EVERYBODY, env.dut.mac, seq, SIZES[seq % len(SIZES)])) is not None,
                         "no room to post")
-            quiet = time.monotonic()
-            while any(t.lost for t in tallies) and time.monotonic() - quiet < 20:
-                for xsk in socks:
-                    xsk.kick_tx()
-                    xsk.complete()
-                while data := capture.get():
-                    if any(t.add(data) for t in tallies):
-                        quiet = time.monotonic()
-        for i, tally in enumerate(tallies):
-            tally.demand(f"socket {i}", order=True)
+            collect(capture, socks, tallies)
         for q, xsk in owners.items():
             equal(xsk.drain(), 0, f"queue {q}: chunks that do not come back")
         # Each socket of the first queue can be the one that receives.

@@ -28,7 +28,7 @@ from cethtest.stats import Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
 from cethtest.tool import Skip, check, equal, read, run, settle, wait_for, write
 from cethtest.xsk import Options, Umem, Xsk
-from cethtest.xskuse import SIZES, census, flood, receive, transmit
+from cethtest.xskuse import SIZES, census, collect, flood, receive, transmit
 
 PER_QUEUE = 16
 # With it no flow of the tests has the first entry of the table, where frames
@@ -307,20 +307,14 @@ def test_crowd(env: Env) -> None:
         tallies = [Tally(Kind(run=230 + i), sent=each) for i in range(len(flat))]
         with Capture(env.peer) as capture:
             posted = [0] * len(flat)
-            quiet = time.monotonic()
-            while any(t.lost for t in tallies) and time.monotonic() - quiet < 20:
-                for i, xsk in enumerate(flat):
-                    while posted[i] < each and xsk.post(tallies[i].kind.frame(
-                            EVERYBODY, env.dut.mac, posted[i],
-                            SIZES[posted[i] % len(SIZES)])) is not None:
-                        posted[i] += 1
-                    xsk.kick_tx()
-                    xsk.complete()
-                while data := capture.get():
-                    if any(t.add(data) for t in tallies):
-                        quiet = time.monotonic()
-        for i, tally in enumerate(tallies):
-            tally.demand(f"sent by socket {i}", order=True)
+
+            def post(i: int) -> None:
+                while posted[i] < each and flat[i].post(tallies[i].kind.frame(
+                        EVERYBODY, env.dut.mac, posted[i],
+                        SIZES[posted[i] % len(SIZES)])) is not None:
+                    posted[i] += 1
+
+            collect(capture, flat, tallies, post)
         whose(env, socks, 64, Kind(run=221, udp=True, flows=64))
         for q, some in enumerate(socks):
             equal(some[0].drain(), 0, f"queue {q}: chunks that do not come back")

@@ -235,6 +235,14 @@ class Env:
             return 1, 1
         return int(found[1]), int(found[0])
 
+    def huge_pages(self, wanted: int, least: int) -> None:
+        """Memory in huge pages for this case, and how many of them it needs."""
+        before = run("sysctl -n vm.nr_hugepages").stdout.strip()
+        run(f"sysctl -q -w vm.nr_hugepages={wanted}")
+        self.later(lambda: run(f"sysctl -q -w vm.nr_hugepages={before}"))
+        if int(run("sysctl -n vm.nr_hugepages").stdout) < least:
+            raise Skip("no memory in huge pages")
+
     def offload(self, end: End, **wanted: bool) -> dict[str, bool]:
         """Switch features for this case; those that are fixed are left alone.
 

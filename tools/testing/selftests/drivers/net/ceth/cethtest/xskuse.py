@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from .env import Env
 from .frames import EVERYBODY, Capture, Kind, Tally, blast
@@ -74,3 +75,19 @@ def flood(xsk: Xsk, kind: Kind, env: Env, seq: int) -> int:
     xsk.kick_tx()
     xsk.complete()
     return seq
+
+
+def collect(capture: Capture, socks: list[Xsk], tallies: list[Tally],
+            post: Callable[[int], None] = lambda i: None) -> None:
+    """What each socket sends arrives; `post` is asked for more of a socket's."""
+    quiet = time.monotonic()
+    while any(t.lost for t in tallies) and time.monotonic() - quiet < 20:
+        for i, xsk in enumerate(socks):
+            post(i)
+            xsk.kick_tx()
+            xsk.complete()
+        while data := capture.get():
+            if any(t.add(data) for t in tallies):
+                quiet = time.monotonic()
+    for i, tally in enumerate(tallies):
+        tally.demand(f"sent by socket {i}", order=True)
