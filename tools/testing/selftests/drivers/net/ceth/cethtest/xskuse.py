@@ -70,7 +70,8 @@ def transmit(env: Env, xsk: Xsk, kind: Kind, sizes: list[int], count: int = COUN
 
 def flood(xsk: Xsk, kind: Kind, env: Env, seq: int) -> int:
     """Post as much as there is room for."""
-    while xsk.post(kind.frame(EVERYBODY, env.dut.mac, seq, SIZES[seq % len(SIZES)])) is not None:
+    mac = env.dut.mac
+    while xsk.post(kind.frame(EVERYBODY, mac, seq, SIZES[seq % len(SIZES)])) is not None:
         seq += 1
     xsk.kick_tx()
     xsk.complete()
