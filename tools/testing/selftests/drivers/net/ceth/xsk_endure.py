@@ -158,7 +158,7 @@ def test_cycles(env: Env) -> None:
     changes = read(f"/sys/class/net/{env.dut.ifname}/carrier_changes")
     cycles = Cycles(env)
     with Both(env.dut, env.peer, udp=True, flows=16, rate=30) as others, \
-            Flow(env.peer, env.dut, rate=30) as through:
+            Flow(env.peer, env.dut, rate=100) as through:
         others.wait(20)
         for i in range(32):
             cycles.one(i)
