@@ -16,6 +16,9 @@ from .config import CACHE, TREE, Config, boot_folder
 from .host import sandbox
 
 TCG_CPU = "max,la57=off"
+# A CPU that is fast with string instructions has the kernel copy and clear memory by
+# them; emulated they go byte by byte.
+TCG_COPIES = ",erms=off,fsrm=off"
 
 
 def _works(kernel: str) -> bool:
@@ -71,7 +74,9 @@ def qemu_args(cfg: Config, accel: str) -> list[str]:
     if accel == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
     thread = "single" if cfg.icount else cfg.tcg_thread
-    args = ["-accel", f"tcg,thread={thread},tb-size=512", "-cpu", TCG_CPU]
+    # What is counted stays what a real CPU would execute.
+    cpu = TCG_CPU + ("" if cfg.plugin or cfg.icount else TCG_COPIES)
+    args = ["-accel", f"tcg,thread={thread},tb-size=512", "-cpu", cpu]
     if cfg.icount:
         args += ["-icount", cfg.icount]
     return args

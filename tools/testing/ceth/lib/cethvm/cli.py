@@ -77,7 +77,10 @@ def parse(argv: list[str]) -> Config:
                    default=os.environ.get("CETH_TCG_THREAD", "multi"),
                    help="one host thread per CPU, or one for all: that is faster on a busy host, "
                         "where CPUs that wait for each other wait for the scheduler")
-    p.add_argument("--mitigations-off", action="store_true", help="no CPU mitigations in the guest")
+    p.add_argument("--mitigations", action="store_true", default=None,
+                   help="CPU mitigations in the guest, also where it is emulated")
+    p.add_argument("--mitigations-off", dest="mitigations", action="store_false",
+                   help="none, also with KVM")
     p.add_argument("--timeout", type=float, default=1200, metavar="S", help="default 1200")
     p.add_argument("--allow", action="append", default=[], metavar="REGEX",
                    help="kernel message that this run provokes on purpose")

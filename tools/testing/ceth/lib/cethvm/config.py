@@ -42,7 +42,7 @@ class Config:
     accel: str = "auto"
     icount: str | None = None
     tcg_thread: str = "multi"
-    mitigations_off: bool = False
+    mitigations: bool | None = None
     keep_going: bool = False
     shell: bool = False
     verbose: bool = False
