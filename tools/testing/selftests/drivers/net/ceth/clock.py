@@ -24,7 +24,7 @@ from cethtest.env import End, Env
 from cethtest.nl import Genl, NetlinkError, attr, attrs, number, u32
 from cethtest.tap import cases, main, say
 from cethtest.times import (ADJ_FREQUENCY, ADJ_NANO, ADJ_SETOFFSET, FILTER_ALL, RX_HARDWARE,
-                            SIOCSHWTSTAMP, TX_HARDWARE, Clock, sent, stamp, timed_socket,
+                            SIOCSHWTSTAMP, TX_HARDWARE, Clock, sent, stamp, timed, timed_socket,
                             timestamping)
 from cethtest.tool import (SO_RCVBUFFORCE, Failure, Skip, check, equal, in_ns, read, run, wait_for,
                            write)
@@ -163,8 +163,7 @@ def test_wire(env: Env) -> None:
     env.later(lambda: write(knob, 0))
     ours, theirs = steady_clock(env, env.dut), steady_clock(env, env.peer)
     for end in env.pairs[0].ends:
-        timestamping(end, tx=True, rx=True)
-        env.later(lambda e=end: timestamping(e, False, False))
+        timed(env, end, tx=True, rx=True)
     seen = {}
     for latency in (0, 1_000_000, 20_000_000, 50_000):
         write(knob, latency)
@@ -212,10 +211,8 @@ def test_launch(env: Env) -> None:
         if env.driver == "ceth_ref":
             raise
         raise Skip(f"no launch times: {e}") from None
-    timestamping(env.dut, tx=True, rx=False)
-    env.later(lambda: timestamping(env.dut, False, False))
-    timestamping(env.peer, tx=False, rx=True)
-    env.later(lambda: timestamping(env.peer, False, False))
+    timed(env, env.dut, tx=True)
+    timed(env, env.peer, rx=True)
     n, gap = 8, 2 * MS
     # Where it runs may decide on the queue.
     cpus = os.sched_getaffinity(0)
@@ -273,8 +270,7 @@ def test_launch_wrong(env: Env) -> None:
     for i in range(1, env.channel_limits()[0] + 1):
         env.dut.run(f"tc qdisc replace dev {{}} parent 100:{i} etf clockid CLOCK_TAI "
                     "delta 500000000 offload")
-    timestamping(env.peer, tx=False, rx=True)
-    env.later(lambda: timestamping(env.peer, False, False))
+    timed(env, env.peer, rx=True)
     # By the device's clock all of that is long ago; then, far ahead.
     for hours, name, arrive in ((1, "tx_late", True), (-1, "tx_far", False)):
         ours.set(time.time_ns() + hours * 3600 * 1_000_000_000)
@@ -399,8 +395,7 @@ def refused(action: Callable[[], object], why: str) -> None:
 def shaped(env: Env) -> Shapers:
     """Shapers of a device whose peer gives times to what arrives."""
     shapers = Shapers(env)
-    timestamping(env.peer, tx=False, rx=True)
-    env.later(lambda: timestamping(env.peer, False, False))
+    timed(env, env.peer, rx=True)
     # The default one drops what has to wait for long.
     env.dut.run("tc qdisc replace dev {} root pfifo limit 1000")
     env.later(lambda: env.dut.run("tc qdisc del dev {} root"))

@@ -23,7 +23,7 @@ from cethtest.frames import ETH_P_ALL, Capture, raw_socket
 from cethtest.rxhash import ICMP, MARK, Packet, Watch, random_packet, shown_context
 from cethtest.stats import Delta, Snapshot
 from cethtest.tap import cases, main, say
-from cethtest.times import RX_HARDWARE, Clock, stamp, timed_socket, timestamping
+from cethtest.times import RX_HARDWARE, Clock, stamp, timed, timed_socket, timestamping
 from cethtest.tool import Skip, check, equal, run, run_json, wait_for
 from cethtest.xsk import Options, Xsk
 
@@ -185,20 +185,23 @@ def demand_times(hints: Hints, clock: Clock, what: str, **how: int) -> None:
         last = seen.time
 
 
+def demand_no_time(hints: Hints) -> None:
+    """Fail if frames have a time when none is wanted any more."""
+    timestamping(hints.env.dut, False, False)
+    equal(hints.send([random_packet(hints.rng, 4, inet.UDP)])[0].time_err, NODATA,
+          "time when none is wanted")
+
+
 def test_time(env: Env) -> None:
     """The time is the clock's, and counts up; there is none unless it is wanted."""
-    clock = Clock(env.dut)
-    timestamping(env.dut, tx=False, rx=True)
-    env.later(lambda: timestamping(env.dut, False, False))
+    clock = timed(env, env.dut, rx=True)
     hints = Hints(env)
     demand_times(hints, clock, "one buffer")
     hints.bpf.detach()
     env.mtu(9000)
     hints.bpf.attach("hints_frags")
     demand_times(hints, clock, "several buffers", pad=8000)
-    timestamping(env.dut, False, False)
-    equal(hints.send([random_packet(hints.rng, 4, inet.UDP)])[0].time_err, NODATA,
-          "time when none is wanted")
+    demand_no_time(hints)
 
 
 def with_vlan(env: Env) -> None:
@@ -289,15 +292,11 @@ def test_zerocopy_hash(env: Env) -> None:
 
 def test_zerocopy_time(env: Env) -> None:
     """In a socket's memory: the time."""
-    clock = Clock(env.dut)
-    timestamping(env.dut, tx=False, rx=True)
-    env.later(lambda: timestamping(env.dut, False, False))
+    clock = timed(env, env.dut, rx=True)
     sockets(env)
     hints = Hints(env)
     demand_times(hints, clock, "in a socket's memory")
-    timestamping(env.dut, False, False)
-    equal(hints.send([random_packet(hints.rng, 4, inet.UDP)])[0].time_err, NODATA,
-          "time when none is wanted")
+    demand_no_time(hints)
 
 
 def test_zerocopy_vlan(env: Env) -> None:
@@ -324,9 +323,7 @@ def test_zerocopy_stack(env: Env) -> None:
             equal(hex(told[number].hash), hex(context.hash(packet) or 0), f"{packet}")
         sent += len(packets)
     with contextlib.suppress(Skip):
-        clock = Clock(env.dut)
-        timestamping(env.dut, tx=False, rx=True)
-        env.later(lambda: timestamping(env.dut, False, False))
+        clock = timed(env, env.dut, rx=True)
         with timed_socket(env.peer, 0) as source, timed_socket(env.dut, RX_HARDWARE) as target:
             for _ in range(8):
                 first = clock.now

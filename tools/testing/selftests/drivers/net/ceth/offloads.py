@@ -21,11 +21,9 @@ from cethtest.pci import Function
 from cethtest.stats import Snapshot, at_rest
 from cethtest.tap import cases, main, say
 from cethtest.times import (ADJ_FREQUENCY, ADJ_NANO, ADJ_SETOFFSET, RX_HARDWARE, TX_HARDWARE, Clock,
-                            stamp, timed_socket, timestamping)
+                            sent, stamp, timed, timed_socket, timestamping)
 from cethtest.tool import (SO_RCVBUFFORCE, Skip, check, equal, in_ns, read, run, run_json,
                            wait_for, write)
-
-MSG_ERRQUEUE = 0x2000
 
 
 def test_clock(env: Env) -> None:
@@ -53,9 +51,7 @@ def test_clock(env: Env) -> None:
 
 def test_rx_time(env: Env) -> None:
     """Received packets have the time of the device's clock."""
-    clock = Clock(env.dut)
-    timestamping(env.dut, tx=False, rx=True)
-    env.later(lambda: timestamping(env.dut, False, False))
+    clock = timed(env, env.dut, rx=True)
     with timed_socket(env.dut, RX_HARDWARE) as rx, timed_socket(env.peer, 0) as tx:
         last = 0
         for i in range(20):
@@ -74,25 +70,12 @@ def test_rx_time(env: Env) -> None:
 
 def test_tx_time(env: Env) -> None:
     """Packets that ask for it are told when they were sent."""
-    clock = Clock(env.dut)
-    timestamping(env.dut, tx=True, rx=False)
-    env.later(lambda: timestamping(env.dut, False, False))
+    clock = timed(env, env.dut, tx=True)
     with timed_socket(env.dut, TX_HARDWARE) as tx, timed_socket(env.peer, 0) as rx:
         for i in range(20):
             before = clock.now
             tx.sendto(bytes([i]) * 100, rx.getsockname())
-            found: list[int] = []
-
-            def told(sock: socket.socket = tx, found: list[int] = found) -> bool:
-                try:
-                    _, ancillary, _, _ = sock.recvmsg(2000, 512, MSG_ERRQUEUE)
-                except BlockingIOError:
-                    return False
-                found.append(stamp(ancillary))
-                return True
-
-            wait_for(told, "time of a packet")
-            check(before <= found[0] <= clock.now, f"packet {i}: not while it was under way")
+            check(before <= sent(tx) <= clock.now, f"packet {i}: not while it was under way")
 
 
 def test_tx_rate(env: Env) -> None:
@@ -113,8 +96,7 @@ def test_tx_rate(env: Env) -> None:
     # The default one drops what has to wait for long.
     env.dut.run("tc qdisc replace dev {} root pfifo limit 1000")
     env.later(lambda: env.dut.run("tc qdisc del dev {} root"))
-    timestamping(env.peer, tx=False, rx=True)
-    env.later(lambda: timestamping(env.peer, False, False))
+    timed(env, env.peer, rx=True)
 
     def arrivals(n: int) -> list[int]:
         with timed_socket(env.peer, RX_HARDWARE) as rx, timed_socket(env.dut, 0) as tx:

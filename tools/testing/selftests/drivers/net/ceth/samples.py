@@ -19,7 +19,7 @@ from cethtest.env import End, Env
 from cethtest.frames import ETH_P_ALL, ETHERTYPE, Capture, raw_socket
 from cethtest.rxhash import random_packet, shown_context
 from cethtest.tap import cases, main, say
-from cethtest.times import Clock, timestamping
+from cethtest.times import Clock, timed, timestamping
 from cethtest.tool import Failure, Skip, check, equal, in_ns, run, wait_for
 
 HERE = Path(__file__).resolve().parent
@@ -157,9 +157,7 @@ def test_hints(env: Env) -> None:
     env.channels(1)
     clocked = False
     with contextlib.suppress(Skip):
-        clock = Clock(env.dut)
-        timestamping(env.dut, tx=False, rx=True)
-        env.later(lambda: timestamping(env.dut, False, False))
+        clock = timed(env, env.dut, rx=True)
         clocked = True
     rng = random.Random(7)
     with running(env, "hints", env.dut.ifname) as child, raw_socket(env.peer) as out:

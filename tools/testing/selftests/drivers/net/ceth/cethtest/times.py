@@ -13,7 +13,7 @@ import struct
 import time
 from collections.abc import Iterator
 
-from .env import End
+from .env import End, Env
 from .tool import Skip, in_ns, run, wait_for
 
 SIOCSHWTSTAMP = 0x89b0
@@ -72,6 +72,14 @@ def timestamping(end: End, tx: bool, rx: bool) -> None:
                         struct.pack("=16sQ16x", end.ifname.encode(), ctypes.addressof(config)))
         except OSError as e:
             raise Skip(f"{end.ifname} gives no times: {e}") from None
+
+
+def timed(env: Env, end: End, tx: bool = False, rx: bool = False) -> Clock:
+    """Such packets have times for this case; the clock that they are of."""
+    clock = Clock(end)
+    timestamping(end, tx, rx)
+    env.later(lambda: timestamping(end, False, False))
+    return clock
 
 
 @contextlib.contextmanager
