@@ -13,7 +13,6 @@ import ctypes
 import fcntl
 import os
 import random
-import re
 import socket
 import struct
 import time
@@ -22,11 +21,12 @@ from pathlib import Path
 
 from cethtest.env import End, Env
 from cethtest.nl import Genl, NetlinkError, attr, attrs, number, u32
+from cethtest.stats import restart
 from cethtest.tap import cases, main, say
 from cethtest.times import (ADJ_FREQUENCY, ADJ_NANO, ADJ_SETOFFSET, FILTER_ALL, RX_HARDWARE,
                             SIOCSHWTSTAMP, TX_HARDWARE, Clock, sent, stamp, timed, timed_socket,
                             timestamping)
-from cethtest.tool import (SO_RCVBUFFORCE, Failure, Skip, check, equal, in_ns, read, run, wait_for,
+from cethtest.tool import (SO_RCVBUFFORCE, Failure, Skip, check, equal, in_ns, read, wait_for,
                            write)
 
 SIOCGHWTSTAMP = 0x89b1
@@ -369,17 +369,6 @@ def unlimited(env: Env) -> None:
     """After a limit that lets two packets through in a second: more than that."""
     times = arrivals(env, 20, 1200, 1)
     check(times[-1] - times[0] < 3_000_000_000, f"{times[-1] - times[0]} ns without a limit")
-
-
-def restart(env: Env) -> None:
-    """As after a fault."""
-    def count() -> int:
-        return int(re.findall(r"recoveries: (\d+)", env.dut.run("ethtool -S {}"))[0])
-
-    before = count()
-    run(f"devlink health test {env.bus}/{env.pci} reporter device")
-    wait_for(lambda: count() > before, "a restart")
-    env.ready()
 
 
 def refused(action: Callable[[], object], why: str) -> None:

@@ -14,7 +14,7 @@ from cethtest import inet
 from cethtest.env import End, Env
 from cethtest.flow import steady
 from cethtest.frames import Kind, blast, exchange, raw_socket
-from cethtest.stats import ethtool_stats, link_stats
+from cethtest.stats import ethtool_stats, link_stats, recoveries, restart
 from cethtest.tap import cases, main
 from cethtest.tool import Skip, check, equal, read, run, run_json, wait_for, write
 
@@ -168,7 +168,7 @@ def test_no_buffer(env: Env) -> None:
     if not (knobs / "rx_stuck").exists():
         raise Skip("the device cannot be told to misbehave")
     env.later(lambda: write(knobs / "rx_stuck", 0))
-    before = Device(env)
+    before, restarts = Device(env), recoveries(env)
     write(knobs / "rx_stuck", 1)
 
     def missed() -> int:
@@ -176,6 +176,7 @@ def test_no_buffer(env: Env) -> None:
         return link_stats(env, env.dut)["rx_missed_errors"] - before.link["rx_missed_errors"]
 
     wait_for(missed, "rx_missed_errors", 60)
+    wait_for(lambda: recoveries(env) > restarts, "a restart", 60)
     env.ready()
     after = Device(env)
     lost = after.link["rx_missed_errors"] - before.link["rx_missed_errors"]
@@ -191,15 +192,10 @@ def test_survive(env: Env) -> None:
     blast(env.peer, NOBODY, Kind(run=57), [60], 10)
     before = Device(env)
 
-    def restart() -> None:
-        n = ethtool_stats(env.dut)["recoveries"]
-        run(f"devlink health test {env.bus}/{env.pci} reporter device")
-        wait_for(lambda: ethtool_stats(env.dut)["recoveries"] > n, "a recovery")
-
     env.later(lambda: env.configure(env.pairs[0]))
     for what, how in (("down", lambda: env.rtnl().set_up(env.dut.ifindex, False)),
                       ("up", lambda: env.rtnl().set_up(env.dut.ifindex, True)),
-                      ("recovery", restart)):
+                      ("recovery", lambda: restart(env))):
         how()
         if what != "down":
             env.ready()
@@ -222,7 +218,7 @@ def test_corrupted(env: Env) -> None:
     env.later(lambda: write(knobs / "stats", 0))
     exchange(env.peer, env.dut, SIZES, 100, Kind(run=59)).demand("before")
     before = Device(env)
-    recoveries = before.own["recoveries"]
+    restarts = before.own["recoveries"]
     write(knobs / "stats", 2)
     end = time.monotonic() + 30
     while int(read(knobs / "stats")) and time.monotonic() < end:
@@ -244,7 +240,7 @@ def test_corrupted(env: Env) -> None:
           "garbage is shown")
     exchange(env.peer, env.dut, SIZES, 100, Kind(run=61)).demand("in the end")
     expect(env, mark, "in the end", mac__FramesReceivedOK=100)
-    equal(ethtool_stats(env.dut)["recoveries"], recoveries, "restarts for that")
+    equal(ethtool_stats(env.dut)["recoveries"], restarts, "restarts for that")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from cethtest.bpf import PASS, Bpf
 from cethtest.env import End, Env
 from cethtest.frames import (ETH_P_ALL, PACKET_AUXDATA, PACKET_IGNORE_OUTGOING, PACKET_VNET_HDR,
                              SOL_PACKET, TP_STATUS_VLAN_VALID, raw_socket)
-from cethtest.stats import Delta, at_rest
+from cethtest.stats import Delta, at_rest, recoveries
 from cethtest.tap import cases, main, say
 from cethtest.tool import (SO_RCVBUFFORCE, Failure, Skip, check, equal, in_ns, run, run_json,
                            sysctl, wait_for, write)
@@ -546,17 +546,14 @@ def test_wrong(env: Env) -> None:
     if not knob.exists():
         raise Skip("the device cannot be told to misbehave")
 
-    def recoveries() -> int:
-        return int(re.findall(r"recoveries: (\d+)", env.dut.run("ethtool -S {}"))[0])
-
     for version in (4, 6):
-        before = recoveries()
+        before = recoveries(env)
         write(knob, 1)
         got = gro.exchange(series(4, first=Seg(version=version)))
         equal([(len(cut(f, 1000, False)), m, u) for f, m, u in got], [(4, 0, False)],
               f"IPv{version}: segments, gso_size and unfinished checksum")
         equal(inet.faults(got[0][0]), "", f"IPv{version}: the packet")
-        wait_for(lambda b=before: recoveries() > b, "a restart")
+        wait_for(lambda b=before: recoveries(env) > b, "a restart")
         env.ready()
     gro.expect("afterwards", series(4), 4)
 

@@ -18,7 +18,7 @@ from cethtest.bpf import PASS, Bpf
 from cethtest.env import End, Env
 from cethtest.flow import Both, steady
 from cethtest.pci import Function
-from cethtest.stats import Snapshot, at_rest
+from cethtest.stats import Snapshot, at_rest, restart
 from cethtest.tap import cases, main, say
 from cethtest.times import (ADJ_FREQUENCY, ADJ_NANO, ADJ_SETOFFSET, RX_HARDWARE, TX_HARDWARE, Clock,
                             sent, stamp, timed, timed_socket, timestamping)
@@ -239,9 +239,7 @@ def test_rules(env: Env) -> None:
             equal(rules.queues(7001), {2}, f"queues of what is steered to 2 ({change})")
             equal(rules.queues(7002), set(), "queues of what is dropped")
             check(len(rules.queues(7003)) > 1, "what no rule is for comes in on one queue")
-        run(f"devlink health test {env.bus}/{env.pci} reporter device")
-        wait_for(lambda: "recoveries: 0" not in env.dut.run("ethtool -S {}"), "a restart")
-        env.ready()
+        restart(env)
         equal(rules.queues(7001), {2}, "queues of what is steered to 2, after a reset")
         check(rules.add(f"udp4 src-ip {env.peer.ip4} dst-port 7001 action 1 loc 1"), "a rule before")
         equal(rules.queues(7001), {1}, "queues when another rule comes first")

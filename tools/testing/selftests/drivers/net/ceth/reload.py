@@ -10,7 +10,7 @@ from pathlib import Path
 from cethtest.bpf import DROP, Bpf
 from cethtest.env import Env
 from cethtest.flow import Flow, steady
-from cethtest.stats import ethtool_stats
+from cethtest.stats import restart
 from cethtest.tap import cases, main
 from cethtest.tool import Skip, check, equal, in_ns, read, run, run_json, wait_for
 
@@ -134,10 +134,7 @@ def test_fault(env: Env) -> None:
         run(f"devlink health test {handle(env)} reporter rx", ok=False)
         reload(env)
     steady(env.dut, env.peer, "faults and reloads")
-    n = ethtool_stats(env.dut)["recoveries"]
-    run(f"devlink health test {handle(env)} reporter device")
-    wait_for(lambda: ethtool_stats(env.dut)["recoveries"] > n, "a recovery")
-    env.ready()
+    restart(env)
     steady(env.dut, env.peer, "recovery")
 
 

@@ -14,8 +14,9 @@ from cethtest import inet
 from cethtest.env import Env
 from cethtest.rxhash import (DADDR, DPORT, ICMP, L3, L4, OR_XOR, SADDR, SPORT, XOR, Context, Packet,
                              Watch, random_packet, shown_context)
+from cethtest.stats import restart
 from cethtest.tap import cases, main, say
-from cethtest.tool import Failure, Skip, check, equal, run, wait_for
+from cethtest.tool import Failure, Skip, check, equal, run
 
 KINDS = [(v, p) for v in (4, 6) for p in (inet.TCP, inet.UDP)]
 XFRMS = {"symmetric-xor": XOR, "symmetric-or-xor": OR_XOR}
@@ -284,10 +285,6 @@ def test_survive(env: Env) -> None:
         for ctx, context in ({0: first} | contexts).items():
             steering.watch.demand(packets[ctx], context, f"{what}: context {ctx}")
 
-    def recover(reporter: str) -> None:
-        run(f"devlink health test {env.bus}/{env.pci} reporter {reporter}")
-        env.ready()
-
     all_right("at first")
     for words in ("ip link set {} down", "ip link set {} up"):
         env.dut.run(words)
@@ -304,9 +301,7 @@ def test_survive(env: Env) -> None:
     for words in ("ethtool -G {} rx 256", "ethtool -G {} rx 1024"):
         env.dut.run(words)
         all_right(words)
-    before = env.dut.run("ethtool -S {}")
-    recover("device")
-    wait_for(lambda: "recoveries: 0" not in env.dut.run("ethtool -S {}"), f"a restart: {before}")
+    restart(env)
     all_right("recovered")
     _refused(env, "-L {} combined 3")
     contexts[1] = steering.set(1, [0, 2])

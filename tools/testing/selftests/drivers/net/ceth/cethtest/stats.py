@@ -6,7 +6,11 @@ from __future__ import annotations
 import re
 
 from .env import End, Env
-from .tool import Skip, run, settle
+from .tool import Skip, run, settle, wait_for
+
+ETHTOOL_GSTRINGS, ETHTOOL_GSTATS, ETHTOOL_GSSET_INFO = 0x1b, 0x1d, 0x37
+ETH_SS_STATS = 1
+ETH_GSTRING_LEN = 32
 
 
 def ethtool_stats(end: End) -> dict[str, int]:
@@ -88,6 +92,19 @@ class Delta:
         """One of the device's qstats."""
         if name not in self.after.qstats:
             raise Skip(f"this driver has no queue statistic {name}")
+def recoveries(env: Env) -> int:
+    """How often the driver has restarted the device under test."""
+    return ethtool_stats(env.dut)["recoveries"]
+
+
+def restart(env: Env) -> None:
+    """Have the device restarted, as after a fault."""
+    before = recoveries(env)
+    run(f"devlink health test {env.bus}/{env.pci} reporter device")
+    wait_for(lambda: recoveries(env) > before, "a restart")
+    env.ready()
+
+
         return self.after.qstats[name] - self.before.qstats[name]
 
     def queue(self, name: str, prefix: str = "rx") -> int:
