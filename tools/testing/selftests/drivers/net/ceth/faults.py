@@ -62,9 +62,8 @@ class Knobs:
 
 
 def driver_counter(env: Env, name: str) -> int:
-    """A line of ethtool -S."""
-    found = re.findall(rf"^\s*{name}: (\d+)$", env.dut.run("ethtool -S {}"), re.M)
-    return int(found[0]) if found else 0
+    """A counter of ethtool -S."""
+    return ethtool_stats(env.dut).get(name, 0)
 
 
 def errors(env: Env, reporter: str) -> int:

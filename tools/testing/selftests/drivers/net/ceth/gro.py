@@ -9,7 +9,6 @@ off, so that what is seen is the device's.
 
 from __future__ import annotations
 
-import re
 import socket
 import struct
 import time
@@ -235,16 +234,16 @@ class Gro:
     def exchange(self, segs: Sequence[Seg]) -> list[tuple[bytes, int, bool]]:
         """Send them; what comes."""
         env = self.env
-        frames = [s.frame(env.dut.mac, env.peer.mac) for s in segs]
+        dst, src = env.dut.mac, env.peer.mac
         with Wire(env.dut) as wire, raw_socket(env.peer) as tx:
-            for frame in frames:
-                tx.send(frame)
+            tx.send_all([s.frame(dst, src) for s in segs])
             return wire.all(sum(len(s.data) for s in segs if not s.frag & 0x1FFF))
 
     def expect(self, what: str, segs: Sequence[Seg], *groups: int, same_id: bool = False) -> None:
         """Send segments; fail unless they come in packets of so many of them."""
         env = self.env
-        sent = [s.frame(env.dut.mac, env.peer.mac) for s in segs]
+        dst, src = env.dut.mac, env.peer.mac
+        sent = [s.frame(dst, src) for s in segs]
         got = self.exchange(segs)
         seen: list[int] = []
         came: list[bytes] = []

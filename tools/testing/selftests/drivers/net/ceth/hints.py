@@ -68,7 +68,7 @@ class Hints:
         self.verdict = verdict
         self.number = 0
         self.sender = raw_socket(env.peer)
-        self.sender.settimeout(30)
+        self.sender.patience(30)
         env.later(self.sender.close)
         self.bpf.attach(prog)
 
@@ -90,14 +90,17 @@ class Hints:
     def send(self, packets: Iterable[Packet], tci: int = -1, pad: int = 0) -> list[Seen]:
         """What was told about each."""
         self.clear()
-        wanted = []
+        first = self.number
+        frames = []
+        macs = self.env.dut.mac, self.env.peer.mac
         for packet in packets:
-            frame = packet.frame(self.env.dut, self.env.peer, self.number)
+            frame = packet.frame(*macs, self.number)
             if tci >= 0:
                 frame = frame[:12] + struct.pack("!HH", TPID, tci) + frame[12:]
-            self.sender.send(frame + bytes(pad))
-            wanted.append(self.number)
+            frames.append(frame + bytes(pad))
             self.number += 1
+        self.sender.send_all(frames)
+        wanted = range(first, self.number)
         wait_for(lambda: {seen.number for seen in self.read()} >= set(wanted), "frames")
         told = {seen.number: seen for seen in self.read()}
         return [told[n] for n in wanted]

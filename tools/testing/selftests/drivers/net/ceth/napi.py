@@ -265,7 +265,7 @@ def test_send_queues(env: Env) -> None:
         before = _sent(env)
         with raw_socket(env.dut) as sock:
             for i in range(64):
-                sock.send(random_packet(rng, 4, inet.UDP).frame(env.peer, env.dut, i))
+                sock.send(random_packet(rng, 4, inet.UDP).frame(env.peer.mac, env.dut.mac, i))
         sent = [n - was for n, was in zip(_sent(env), before)]
         say(f"from CPU {cpu}, by queue: {sent}")
         check(sum(sent) >= 64, "not all was sent")

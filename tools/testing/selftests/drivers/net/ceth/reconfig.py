@@ -282,11 +282,9 @@ def test_rx_mode(env: Env) -> None:
         for name in names:
             for state in ("on", "off", "on", "off"):
                 env.dut.run(f"ip link set {{}} {name} {state}")
-        for i in range(80):
-            env.dut.run(f"ip maddr add 33:33:00:00:01:{i:02x} dev {{}}")
-        both.wait(20)
-        for i in range(80):
-            env.dut.run(f"ip maddr del 33:33:00:00:01:{i:02x} dev {{}}")
+        for what in ("add", "del"):
+            env.dut.ip(*(f"maddr {what} 33:33:00:00:01:{i:02x} dev {{}}" for i in range(80)))
+            both.wait(20)
         for i in range(3):
             env.dut.run(f"ip link add link {{}} name vlan{90 + i} type vlan id {90 + i}")
             env.dut.run(f"ip link del vlan{90 + i}")

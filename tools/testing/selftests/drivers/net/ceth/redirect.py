@@ -10,7 +10,7 @@ import functools
 from cethtest.bpf import REDIRECT, Bpf
 from cethtest.env import Env
 from cethtest.flow import Flow, steady
-from cethtest.frames import EVERYBODY, Capture, Kind, Tally, blast
+from cethtest.frames import EVERYBODY, Capture, Kind, Tally, blast, raw_socket
 from cethtest.irq import Irqs
 from cethtest.stats import Delta, Snapshot, at_rest
 from cethtest.tap import cases, main, say
@@ -45,21 +45,25 @@ class Path:
             # Other drivers send redirected frames only if they have a program, too.
             self.bpf.attach("pass_frags" if prog.endswith("frags") else "pass", self.out)
 
-    def go(self, what: str, kind: Kind, sizes: list[int] | None = None, count: int = COUNT,
-           chunk: int = CHUNK) -> tuple[Delta, Delta]:
-        """Send, and see everything arrive; return what both devices counted."""
-        sizes = sizes or [60, 300, 1514]
-        before = at_rest(self.env, self.into), at_rest(self.env, self.out)
+    def send(self, what: str, kind: Kind, sizes: list[int], count: int = COUNT) -> None:
+        """Send, and see everything arrive."""
         tally = Tally(kind)
-        with Capture(self.dst, kind.ethertype) as capture:
+        with Capture(self.dst, kind.ethertype) as capture, raw_socket(self.src) as sock:
             while tally.sent < count:
-                n = min(chunk, count - tally.sent)
-                tally.sent += blast(self.src, EVERYBODY, kind, sizes, n, tally.sent)
+                n = min(CHUNK, count - tally.sent)
+                tally.sent += blast(self.src, EVERYBODY, kind, sizes, n, tally.sent, sock)
                 capture.into(tally)
                 if tally.lost:
                     break
         tally.demand(what)
         equal(self.bpf.count(REDIRECT), count, f"{what}: frames that the program saw")
+
+    def go(self, what: str, kind: Kind, sizes: list[int] | None = None,
+           count: int = COUNT) -> tuple[Delta, Delta]:
+        """Send, and see everything arrive; return what both devices counted."""
+        sizes = sizes or [60, 300, 1514]
+        before = at_rest(self.env, self.into), at_rest(self.env, self.out)
+        self.send(what, kind, sizes, count)
         after = at_rest(self.env, self.into), at_rest(self.env, self.out)
         received, sent = Delta(before[0], after[0]), Delta(before[1], after[1])
         equal(sent.link("tx_packets"), count, f"{what}: tx_packets of {self.out.ifname}")
@@ -102,8 +106,8 @@ def _on_each_cpu(env: Env, path: Path, what: str, run_id: int) -> None:
         irqs.pin(cpu)
         # An interrupt moves when it comes the next time.
         path.bpf.configure(verdict=REDIRECT)
-        path.go("until the interrupts have moved", Kind(run=run_id + 20, udp=True, flows=16),
-                count=160)
+        path.send("until the interrupts have moved", Kind(run=run_id + 20, udp=True, flows=16),
+                  [60], 160)
         path.bpf.configure(verdict=REDIRECT)
         path.go(f"{what}, CPU {cpu}", Kind(run=run_id, udp=True, flows=16), count=480)
         where = {i: c[0] for i, c in enumerate(path.bpf.per_cpu(REDIRECT)) if c[0]}

@@ -112,12 +112,13 @@ def _show(env: Env) -> str:
     return "\n".join(out)
 
 
-def _refused(env: Env, words: str) -> None:
+def _refused(env: Env, *commands: str) -> None:
     before = _show(env)
-    done = run(f"ethtool {words.format(env.dut.ifname)}", ok=False)
-    check(done.returncode, f"not refused: ethtool {words}")
-    equal(_show(env), before, f"steering after ethtool {words}")
-    say(f"{words}: {' '.join(done.stderr.split())}")
+    for words in commands:
+        done = run(f"ethtool {words.format(env.dut.ifname)}", ok=False)
+        check(done.returncode, f"not refused: ethtool {words}")
+        say(f"{words}: {' '.join(done.stderr.split())}")
+    equal(_show(env), before, f"steering after ethtool {', '.join(commands)}")
 
 
 def test_hash(env: Env) -> None:
@@ -131,8 +132,8 @@ def test_hash(env: Env) -> None:
     for queues in ([0, 1, 2, 3], [3], [1, 2]):
         context = steering.set(0, queues)
         equal(sorted(set(context.table)), queues, "queues in the table")
-        for packet in (*steering.packets(16), *others):
-            steering.watch.demand([packet] * 2, context, f"queues {queues}")
+        packets = [p for packet in (*steering.packets(16), *others) for p in (packet, packet)]
+        steering.watch.demand(packets, context, f"queues {queues}")
 
 
 def test_fields(env: Env) -> None:
@@ -155,10 +156,8 @@ def test_fields(env: Env) -> None:
             check(steering.fields(flow, fields), f"rx-flow-hash {flow} {fields:#x}")
             context.fields[flow] = fields
         steering.watch.demand(everything, context, f"fields {fields:#x}")
-    for words in ("rx-flow-hash tcp4 m", "rx-flow-hash udp6 v", "rx-flow-hash tcp6 sdt",
-                  "rx-flow-hash sctp4 sdfn", "rx-flow-hash ether d", "rx-flow-hash tcp6 sdl",
-                  "rx-flow-hash sctp4 s"):
-        _refused(env, f"-N {{}} {words}")
+    _refused(env, *(f"-N {{}} rx-flow-hash {words}" for words in (
+        "tcp4 m", "udp6 v", "tcp6 sdt", "sctp4 sdfn", "ether d", "tcp6 sdl", "sctp4 s")))
     steering.watch.demand(everything, context, "after refusals")
 
 
@@ -180,8 +179,7 @@ def test_symmetric(env: Env) -> None:
         steering.watch.demand(packets, context, word)
         seen = steering.watch.send(packets)
         equal(seen[::2], seen[1::2], f"{word}: hash and queue of the two directions")
-        for words in ("rx-flow-hash tcp4 s", "rx-flow-hash udp6 sdf"):
-            _refused(env, f"-N {{}} {words}")
+        _refused(env, "-N {} rx-flow-hash tcp4 s", "-N {} rx-flow-hash udp6 sdf")
         check(steering.fields("tcp4", L3), f"{word}: addresses only")
         context.fields = {"tcp4": L3}
         steering.watch.demand(packets, context, f"{word}, addresses only")
@@ -248,12 +246,10 @@ def test_rules(env: Env) -> None:
     steering.rule("udp4 dst-port 7001 context 1 action 1 loc 3")
     packets = [random_packet(steering.rng, 4, inet.UDP, dport=7001) for _ in range(40)]
     steering.watch.demand(packets, other, "context 1 and 1 more", add=1)
-    _refused(env, "-X {} context 1 weight 0 0 0 1")
-    _refused(env, "-X {} context 1 equal 4")
-    _refused(env, "-L {} combined 3")
-    _refused(env, "-N {} flow-type udp4 dst-port 7002 context 1 action 2")
-    _refused(env, "-N {} flow-type udp4 dst-port 7002 context 1 action -1")
-    _refused(env, "-N {} flow-type udp4 dst-port 7002 context 2")
+    _refused(env, "-X {} context 1 weight 0 0 0 1", "-X {} context 1 equal 4",
+             "-L {} combined 3", "-N {} flow-type udp4 dst-port 7002 context 1 action 2",
+             "-N {} flow-type udp4 dst-port 7002 context 1 action -1",
+             "-N {} flow-type udp4 dst-port 7002 context 2")
     # The first context, ahead of the rule before
     steering.rule("udp4 dst-port 7001 context 0 action 2 loc 2")
     steering.watch.demand(packets, first, "context 0 and 2 more", add=2)
@@ -356,14 +352,13 @@ def test_refused(env: Env) -> None:
     steering.need_contexts()
     n, most = env.channel_limits()
     steering.set(1, [0, 1], new=True)
-    for words in (f"context 1 equal {n + 1}", f"context 1 start {n} equal 1", "context 1 hkey 01:02",
-                  "context 1 hfunc xor", "context 2 equal 1", "context 2 delete",
-                  "context 1 hfunc crc32", f"context new equal {most + 1}",
-                  "context new hkey 01:02", "context new hfunc xor"):
-        _refused(env, f"-X {{}} {words}")
-    _refused(env, "-x {} context 2")
-    _refused(env, f"-N {{}} flow-type udp4 dst-port 1 context 1 action {n}")
-    _refused(env, "-L {} combined 1")
+    _refused(env, *(f"-X {{}} {words}" for words in (
+        f"context 1 equal {n + 1}", f"context 1 start {n} equal 1", "context 1 hkey 01:02",
+        "context 1 hfunc xor", "context 2 equal 1", "context 2 delete",
+        "context 1 hfunc crc32", f"context new equal {most + 1}",
+        "context new hkey 01:02", "context new hfunc xor")),
+             "-x {} context 2", f"-N {{}} flow-type udp4 dst-port 1 context 1 action {n}",
+             "-L {} combined 1")
     equal(steering.rules(), [], "rules")
 
 

@@ -113,7 +113,7 @@ def test_forward_queues(env: Env) -> None:
         packets = [random_packet(rng, 4, inet.UDP) for _ in range(64)]
         with raw_socket(env.peer) as out, Capture(env.peer, ETH_P_ALL) as back:
             for i, packet in enumerate(packets):
-                out.send(packet.frame(env.dut, env.peer, i))
+                out.send(packet.frame(env.dut.mac, env.peer.mac, i))
             got: list[bytes] = []
 
             def collect() -> bool:
@@ -166,7 +166,7 @@ def test_hints(env: Env) -> None:
         for version in (4, 6):
             packet = random_packet(rng, version, inet.TCP)
             before = clock.now if clocked else 0
-            out.send(packet.frame(env.dut, env.peer, 0))
+            out.send(packet.frame(env.dut.mac, env.peer.mac, 0))
             line = told(child, f"hash {context.hash(packet):#010x} of TCP/IPv{version}")
             found = re.search(r"time (\d+)\.(\d+)", line.string)
             equal(bool(found), clocked, f"there is a time in {line.string}")

@@ -13,9 +13,9 @@ and puts back what it changes: env.later() remembers how.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
-import re
 import socket
 import struct
 import traceback
@@ -29,7 +29,9 @@ from .tool import Failure, Skip, in_ns, run, run_json, sysctl, wait_for
 
 MTU = 1500
 NUD = "nud permanent"
+QDISC = "pfifo_fast"
 BUSES = ("pci", "refnic")
+SIOCETHTOOL, ETHTOOL_GCHANNELS = 0x8946, 0x3c
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,18 @@ class End:
     def run(self, command: str, ok: bool = True) -> str:
         """A command in the namespace, {} standing for the interface."""
         return run(command.format(self.ifname), self.ns, ok).stdout
+
+    def ethtool(self, request: bytes, room: int) -> bytes:
+        """What SIOCETHTOOL answers behind a request: no process for what is often asked."""
+        buffer = ctypes.create_string_buffer(request, len(request) + room)
+        with in_ns(self.ns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            fcntl.ioctl(s, SIOCETHTOOL, struct.pack("=16sQ16x", self.ifname.encode(),
+                                                    ctypes.addressof(buffer)))
+        return buffer.raw[len(request):]
+
+    def ip(self, *commands: str) -> None:
+        """Commands of `ip`, by one process."""
+        run("ip -batch -", self.ns, text="".join(f"{c.format(self.ifname)}\n" for c in commands))
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,7 @@ class Env:
         # Debian's default, fq_codel, drops frames that have waited too long for
         # their turn, which on a slow machine looks like a loss of the device's.
         with contextlib.suppress(OSError):
-            sysctl("net/core/default_qdisc", "pfifo_fast")
+            sysctl("net/core/default_qdisc", QDISC)
         for pair in self.pairs:
             self.configure(pair)
         self.bus, self.pci = self._where()
@@ -182,14 +196,15 @@ class Env:
                                 ("addr_gen_mode", 1), ("accept_dad", 0)):
                 with contextlib.suppress(OSError):
                     sysctl(f"net/ipv6/conf/{end.ifname}/{name}", value, end.ns)
-            end.run("ip addr flush dev {}")
-            end.run("ip link set {} up")
+        for end, other in (pair.ends, reversed(pair.ends)):
+            end.ip("addr flush dev {}", "link set {} up", f"addr add {end.ip4}/26 dev {{}}",
+                   f"neigh replace {other.ip4} lladdr {other.mac.hex(':')} dev {{}} {NUD}")
             # Queues of the default kind; a device of one queue has no mq.
+            now = self.rtnl(end.ns).qdiscs(end.ifindex)
+            if sorted(set(now)) in ([(False, QDISC), (True, "mq")], [(True, "pfifo")]):
+                continue
             if run(f"tc qdisc replace dev {end.ifname} root mq", end.ns, ok=False).returncode:
                 end.run("tc qdisc replace dev {} root pfifo limit 1000", ok=False)
-        for end, other in (pair.ends, reversed(pair.ends)):
-            end.run(f"ip addr add {end.ip4}/26 dev {{}}")
-            end.run(f"ip neigh replace {other.ip4} lladdr {other.mac.hex(':')} dev {{}} {NUD}")
         self.ready(pair)
 
     def ready(self, pair: Pair | None = None) -> None:
@@ -202,17 +217,18 @@ class Env:
         for end, other in ((pair or self.pairs[0]).ends, reversed((pair or self.pairs[0]).ends)):
             sysctl(f"net/ipv6/conf/{end.ifname}/disable_ipv6", 0, end.ns)
             self.later(lambda e=end: sysctl(f"net/ipv6/conf/{e.ifname}/disable_ipv6", 1, e.ns))
-            end.run(f"ip -6 addr replace {end.ip6}/64 dev {{}} nodad")
-            end.run(f"ip -6 neigh replace {other.ip6} lladdr {other.mac.hex(':')} dev {{}} {NUD}")
+            end.ip(f"addr replace {end.ip6}/64 dev {{}} nodad",
+                   f"neigh replace {other.ip6} lladdr {other.mac.hex(':')} dev {{}} {NUD}")
 
     def mtu(self, value: int, *ends: End) -> None:
         """An MTU for this case; by default of all ends."""
         for end in ends or [e for p in self.pairs for e in p.ends]:
-            limit = run_json(f"ip -d -j link show {end.ifname}", end.ns)[0].get("max_mtu", value)
+            rtnl = self.rtnl(end.ns)
+            limit = rtnl.link(end.ifindex).max_mtu
             if limit and limit < value:
                 raise Skip(f"{end.ifname} takes an MTU of at most {limit}")
-            end.run(f"ip link set {{}} mtu {value}")
-            self.later(lambda e=end: e.run(f"ip link set {{}} mtu {MTU}"))
+            rtnl.set_mtu(end.ifindex, value)
+            self.later(lambda e=end, r=rtnl: r.set_mtu(e.ifindex, MTU))
         for pair in self.pairs:
             self.ready(pair)
 
@@ -229,11 +245,11 @@ class Env:
     def channel_limits(self, end: End | None = None) -> tuple[int, int]:
         """Queue pairs in use, and the most there can be."""
         end = end or self.dut
-        text = run(f"ethtool -l {end.ifname}", end.ns, ok=False).stdout
-        found = re.findall(r"^Combined:\s+(\d+)", text, re.M)
-        if len(found) != 2:
+        try:
+            found = struct.unpack("=8I", end.ethtool(struct.pack("=I", ETHTOOL_GCHANNELS), 32))
+        except OSError:
             return 1, 1
-        return int(found[1]), int(found[0])
+        return (found[7], found[3]) if found[3] else (1, 1)
 
     def huge_pages(self, wanted: int, least: int) -> None:
         """Memory in huge pages for this case, and how many of them it needs."""

@@ -7,22 +7,27 @@ for the kernel; they meet again at stop(), which says what became of each frame.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import itertools
 import multiprocessing as mp
+import os
+import select
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
 from .env import End
-from .frames import Capture, Kind, Tally, mover, raw_socket
+from .frames import Capture, Kind, Mover, Sender, Tally, raw_socket
+from .inet import ETH_IP
 from .tool import PATIENCE, Failure, wait_for
 
 _runs = itertools.count(1000)
+SIZES = (60, 1514)
 _fork = mp.get_context("fork")
 # What sending may answer while a device is being changed, or is gone
 PASSING = {errno.ENETDOWN, errno.ENOBUFS, errno.ENXIO, errno.ENODEV, errno.EAGAIN, errno.EIO}
@@ -37,19 +42,17 @@ def _send(pipe: Connection, src: End, dst_mac: bytes, kind: Kind, sizes: Sequenc
           rate: int) -> None:
     _orphan_ends()
     sock = raw_socket(src)
-    sock.settimeout(1)
-    move = mover(kind)
+    sock.patience(1)
+    mover, src_mac = Mover(kind), src.mac
     seq = refused = 0
     burst = 8
+    told = _poll(pipe)
     due = time.monotonic()
-    while not pipe.poll():
+    while not told():
         for _ in range(burst):
-            move(seq)
+            mover.move(seq)
             try:
-                sock.send(kind.frame(dst_mac, src.mac, seq, sizes[seq % len(sizes)]))
-            except TimeoutError:
-                refused += 1
-                break
+                socket.socket.send(sock, kind.frame(dst_mac, src_mac, seq, sizes[seq % len(sizes)]))
             except OSError as e:
                 if e.errno not in PASSING:
                     raise
@@ -66,12 +69,19 @@ def _send(pipe: Connection, src: End, dst_mac: bytes, kind: Kind, sizes: Sequenc
     pipe.send((seq, refused))
 
 
-def _reopen(sock: socket.socket, src: End) -> socket.socket:
+def _poll(pipe: Connection) -> Callable[[], object]:
+    """A function that says whether something has come: the pipe's own takes long."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return lambda: poll.poll(0)
+
+
+def _reopen(sock: Sender, src: End) -> Sender:
     try:
         new = raw_socket(src)
     except OSError:
         return sock
-    new.settimeout(1)
+    new.patience(1)
     sock.close()
     return new
 
@@ -99,10 +109,8 @@ def _receive(pipe: Connection, dst: End, kind: Kind, progress: Any, patience: fl
     total: int | None = None
     quiet = looked = time.monotonic()
     gone = False
+    told = _poll(pipe)
     while True:
-        if total is None and pipe.poll():
-            total = pipe.recv()
-            quiet = time.monotonic()
         try:
             data = capture.get()
         except OSError:
@@ -117,17 +125,21 @@ def _receive(pipe: Connection, dst: End, kind: Kind, progress: Any, patience: fl
                 progress.value = len(tally.seen)
                 quiet = time.monotonic()
             continue
+        if total is None and told():
+            total = pipe.recv()
+            quiet = time.monotonic()
         if total is not None:
             if time.monotonic() - quiet > (0.3 if len(tally.seen) >= total else patience):
                 break
-        time.sleep(0.005)
+        # Some frames at a time
+        time.sleep(0.02)
     pipe.send((tally, capture.overrun()))
 
 
 class Flow:
     """A stream of numbered frames between two ends."""
 
-    def __init__(self, src: End, dst: End, kind: Kind = Kind(), sizes: Sequence[int] = (60, 1514),
+    def __init__(self, src: End, dst: End, kind: Kind = Kind(), sizes: Sequence[int] = SIZES,
                  rate: int = 400, dst_mac: bytes = b"", patience: float = 5.0) -> None:
         self.name = f"{src.ifname} to {dst.ifname}"
         # Frames that were stuck somewhere and come late are not of this series.
@@ -198,7 +210,7 @@ class Flow:
 class Both:
     """Streams in both directions between a device and its peer."""
 
-    def __init__(self, a: End, b: End, sizes: Sequence[int] = (60, 1514), rate: int = 300,
+    def __init__(self, a: End, b: End, sizes: Sequence[int] = SIZES, rate: int = 300,
                  udp: bool = False, flows: int = 1, patience: float = 5.0) -> None:
         kind = Kind(udp=udp, flows=flows)
         self.flows = [Flow(b, a, kind, sizes, rate, patience=patience),
@@ -230,8 +242,49 @@ class Both:
         return tallies
 
 
+def _offer(sock: Sender, macs: bytes, tally: Tally, n: int, mover: Mover) -> None:
+    """Send up to that many frames: as many as are taken."""
+    for seq in range(tally.sent, tally.sent + n):
+        mover.move(seq)
+        try:
+            socket.socket.send(sock, tally.kind.frame(macs[:6], macs[6:], seq,
+                                                      SIZES[seq % len(SIZES)]))
+        except OSError as e:
+            if e.errno not in PASSING:
+                raise
+            time.sleep(0.01)
+            return
+        tally.sent += 1
+
+
 def steady(a: End, b: End, what: str) -> None:
-    """Fail unless every queue carries traffic both ways, without loss."""
-    with Both(a, b, udp=True, flows=32) as both:
-        both.wait(150)
-        both.demand(f"{what}: traffic afterwards")
+    """Fail unless every queue carries traffic both ways, without loss.
+
+    Called more often than anything else: no processes for that.
+    """
+    count, chunk = 160, 16
+    ways = ((a, b), (b, a))
+    tallies = [Tally(Kind(next(_runs), udp=True, flows=32)) for _ in ways]
+    mover = Mover(tallies[0].kind)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
+        captures = [stack.enter_context(Capture(dst, ETH_IP)) for _, dst in ways]
+        socks = [stack.enter_context(raw_socket(src)) for src, _ in ways]
+        for sock in socks:
+            sock.patience(1)
+        macs = [dst.mac + src.mac for src, dst in ways]
+        end = time.monotonic() + PATIENCE
+        while any(t.sent < count for t in tallies) and not any(t.lost for t in tallies):
+            if time.monotonic() > end:
+                raise Failure(f"{what}: frames are not taken any more")
+            # Not so many at a time that a short ring would overflow
+            for sock, mac, tally in zip(socks, macs, tallies):
+                _offer(sock, mac, tally, min(chunk, count - tally.sent), mover)
+            for tally, capture in zip(tallies, captures):
+                capture.into(tally, sizes=SIZES)
+        # A duplicate would come after the last one.
+        time.sleep(0.1)
+        for tally, capture in zip(tallies, captures):
+            capture.into(tally, sizes=SIZES)
+    for tally, (src, dst) in zip(tallies, ways):
+        tally.demand(f"{what}: traffic afterwards, {src.ifname} to {dst.ifname}")

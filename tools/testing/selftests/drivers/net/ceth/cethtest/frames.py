@@ -7,13 +7,14 @@ receiver knows which came, how often, in what order, and whether whole.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import random
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from . import inet
@@ -179,15 +180,37 @@ class Sender(socket.socket):
 
     def send(self, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
         """Send a frame."""
-        cpus = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {min(cpus)})
-        try:
+        with first_cpu():
             return super().send(data, flags)
-        finally:
-            os.sched_setaffinity(0, cpus)
+
+    def send_all(self, frames: Iterable[bytes]) -> None:
+        """Send one after the other."""
+        with first_cpu():
+            for data in frames:
+                super().send(data)
+
+    def patience(self, seconds: int) -> None:
+        """How long to wait for room. In the kernel: a timeout of Python's is one more
+        system call for each frame."""
+        self.setblocking(True)
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("=qq", seconds, 0))
 
 
-def raw_socket(end: End, proto: int = 0) -> socket.socket:
+@contextlib.contextmanager
+def first_cpu() -> Iterator[None]:
+    """Stay on the first CPU that this thread may run on."""
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) == 1:
+        yield
+        return
+    os.sched_setaffinity(0, {min(cpus)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
+def raw_socket(end: End, proto: int = 0) -> Sender:
     """A packet socket on a device; `proto` 0 receives nothing."""
     with in_ns(end.ns):
         sock = Sender(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
@@ -276,28 +299,48 @@ class Capture:
         return tally
 
 
-def mover(kind: Kind) -> Callable[[int], None]:
-    """A function that moves this thread to the CPU of a frame's flow.
+class Mover:
+    """Moves this thread to the CPU of a frame's flow.
 
     It is the CPU that chooses the transmit queue, and on one queue order is kept.
+    Flows that follow each other share a CPU: moving takes longer than sending.
     """
-    cpus = sorted(os.sched_getaffinity(0))
-    return lambda seq: os.sched_setaffinity(
-        0, {cpus[(kind.run + seq % kind.flows) % len(cpus)]})
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind, self.cpus = kind, sorted(os.sched_getaffinity(0))
+        self.now = -1
+
+    def cpu(self, seq: int) -> int:
+        """Where that frame is to be sent."""
+        flows, n = self.kind.flows, len(self.cpus)
+        return self.cpus[(self.kind.run + seq % flows * n // max(flows, n)) % n]
+
+    def move(self, seq: int) -> None:
+        """Go there."""
+        cpu = self.cpu(seq)
+        if cpu != self.now:
+            os.sched_setaffinity(0, {cpu})
+            self.now = cpu
+
+    def order(self, first: int, count: int) -> Iterator[int]:
+        """Numbers from the first on, in an order that takes few moves: not all of a
+        CPU's at once, lest queues that are filled one by one never work together."""
+        for start in range(first, first + count, 256):
+            yield from sorted(range(start, min(start + 256, first + count)), key=self.cpu)
 
 
 def blast(src: End, dst_mac: bytes, kind: Kind, sizes: Sequence[int], count: int | None = None,
-          first: int = 0, sock: socket.socket | None = None) -> int:
+          first: int = 0, sock: Sender | None = None) -> int:
     """Send `count` frames (default: one of each size); return how many."""
     count = len(sizes) if count is None else count
     own = sock or raw_socket(src)
-    own.settimeout(30)
+    own.patience(30)
     cpus = os.sched_getaffinity(0)
-    move = mover(kind)
+    mover, src_mac = Mover(kind), src.mac
     try:
-        for seq in range(first, first + count):
-            move(seq)
-            own.send(kind.frame(dst_mac, src.mac, seq, sizes[seq % len(sizes)]))
+        for seq in mover.order(first, count) if kind.flows > 1 else range(first, first + count):
+            mover.move(seq)
+            socket.socket.send(own, kind.frame(dst_mac, src_mac, seq, sizes[seq % len(sizes)]))
     finally:
         os.sched_setaffinity(0, cpus)
         if own is not sock:

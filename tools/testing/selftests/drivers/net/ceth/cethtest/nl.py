@@ -23,8 +23,10 @@ NETLINK_GENERIC = 16
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK = 270, 10, 11
 NLMSGERR_ATTR_MSG = 1
 RTM_NEWLINK, RTM_GETLINK, RTM_SETLINK = 16, 18, 19
+RTM_GETSTATS, IFLA_STATS_LINK_64 = 94, 1
+RTM_GETQDISC, TCA_KIND = 38, 1
 RTMGRP_LINK = 1
-IFLA_MTU, IFLA_STATS64, IFLA_XDP = 4, 23, 43
+IFLA_MTU, IFLA_STATS64, IFLA_XDP, IFLA_MAX_MTU = 4, 23, 43, 51
 IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES = 31, 32
 IFLA_CARRIER_UP_COUNT, IFLA_CARRIER_DOWN_COUNT = 47, 48
 IFLA_XDP_FD, IFLA_XDP_ATTACHED, IFLA_XDP_FLAGS, IFLA_XDP_PROG_ID = 1, 2, 3, 4
@@ -125,7 +127,9 @@ class Netlink:
         return text.rstrip(b"\0").decode("utf-8", "replace")
 
     def _messages(self) -> Iterator[tuple[int, int, int, bytes]]:
-        data = self.sock.recv(1 << 20)
+        # The kernel answers in pieces of 32 KB at most; more would be room that
+        # has to be mapped each time.
+        data = self.sock.recv(1 << 16)
         while len(data) >= 16:
             length, kind, flags, seq, _ = struct.unpack_from("=IHHII", data)
             yield kind, flags, seq, data[16:length]
@@ -165,6 +169,7 @@ class LinkInfo:
     """What the kernel tells about a link."""
 
     mtu: int
+    max_mtu: int
     flags: int
     rx_queues: int
     tx_queues: int
@@ -197,11 +202,28 @@ class Rtnl:
         def num(kind: int) -> int:
             return number(found.get(kind, b""))
 
-        return LinkInfo(num(IFLA_MTU), flags, num(IFLA_NUM_RX_QUEUES), num(IFLA_NUM_TX_QUEUES),
+        return LinkInfo(num(IFLA_MTU), num(IFLA_MAX_MTU), flags,
+                        num(IFLA_NUM_RX_QUEUES), num(IFLA_NUM_TX_QUEUES),
                         num(IFLA_CARRIER_UP_COUNT), num(IFLA_CARRIER_DOWN_COUNT),
                         number(xdp.get(IFLA_XDP_ATTACHED, b"")),
                         number(xdp.get(IFLA_XDP_PROG_ID, b"")),
                         dict(zip(LINK_STATS, values)))
+
+    def stats(self, ifindex: int) -> dict[str, int]:
+        """Counters of a link, and nothing else."""
+        body = self.nl.request(RTM_GETSTATS, struct.pack("=BxxxII", 0, ifindex, 1))[0]
+        raw = attrs(body[12:])[IFLA_STATS_LINK_64]
+        return dict(zip(LINK_STATS, struct.unpack(f"={len(raw) // 8}Q", raw)))
+
+    def qdiscs(self, ifindex: int) -> list[tuple[bool, str]]:
+        """Queueing disciplines of a link: whether it is the root, and the kind."""
+        found = []
+        for body in self.nl.request(RTM_GETQDISC, bytes(20), NLM_F_DUMP):
+            index, _, parent = struct.unpack_from("=iII", body, 4)
+            if index == ifindex:
+                kind = attrs(body[20:])[TCA_KIND].rstrip(b"\0").decode()
+                found.append((parent == 0xffffffff, kind))
+        return found
 
     def set_xdp(self, ifindex: int, fd: int, expected_fd: int | None = None) -> None:
         """Attach a program in native mode, or detach with fd -1."""

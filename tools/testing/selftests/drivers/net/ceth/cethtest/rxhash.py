@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import random
 import re
 import socket
@@ -62,8 +63,8 @@ class Packet:
         """One of the other direction."""
         return replace(self, src=self.dst, dst=self.src, sport=self.dport, dport=self.sport)
 
-    def frame(self, end: End, src: End, number: int) -> bytes:
-        """On the wire."""
+    def frame(self, dst: bytes, src: bytes, number: int) -> bytes:
+        """On the wire, between these addresses."""
         payload = MARK + struct.pack("!I", number)
         room = LONG - 14 - {4: 20, 6: 40}.get(self.version, 0)
         if self.proto == inet.TCP:
@@ -81,7 +82,7 @@ class Packet:
         else:
             data = payload
         ethertype = {4: inet.ETH_IP, 6: inet.ETH_IPV6}.get(self.version, ETHERTYPE)
-        return end.mac + src.mac + struct.pack("!H", ethertype) + data
+        return dst + src + struct.pack("!H", ethertype) + data
 
 
 def random_packet(rng: random.Random, version: int, proto: int, **fields: object) -> Packet:
@@ -96,16 +97,20 @@ def random_packet(rng: random.Random, version: int, proto: int, **fields: object
     return replace(packet, **fields)
 
 
+@functools.lru_cache(maxsize=64)
+def _windows(key: bytes) -> list[int]:
+    """From every bit of the key, 32 bits of it."""
+    bits = int.from_bytes(key, "big")
+    return [bits >> n & 0xffffffff for n in range(len(key) * 8 - 32, -1, -1)]
+
+
 def toeplitz(key: bytes, data: bytes) -> int:
     """For every bit of the data that is set, the 32 bits of the key from there."""
-    bits = int.from_bytes(key, "big")
-    length = len(key) * 8
     value = 0
-    for i, byte in enumerate(data):
-        for bit in range(8):
-            if byte & 0x80 >> bit:
-                value ^= bits >> (length - 32 - i * 8 - bit)
-    return value & 0xffffffff
+    for bit, window in zip(f"{int.from_bytes(data, 'big'):0{len(data) * 8}b}", _windows(key)):
+        if bit == "1":
+            value ^= window
+    return value
 
 
 @dataclass
@@ -184,7 +189,7 @@ class Watch:
         self.sockets = [_socket(env.dut, _program(self.RXHASH, 8 * i)) for i in range(4)]
         self.sockets.append(_socket(env.dut, _program(self.QUEUE, 0)))
         self.sender = raw_socket(env.peer)
-        self.sender.settimeout(30)
+        self.sender.patience(30)
         self.number = 0
         env.later(self.close)
 
@@ -218,11 +223,11 @@ class Watch:
         for start in range(0, len(packets), 64):
             chunk = packets[start:start + 64]
             found: list[dict[int, int]] = [{} for _ in self.sockets]
-            first = self.number
-            for packet in chunk:
-                self.sender.send(packet.frame(env.dut, env.peer, self.number))
-                self.number += 1
-            wanted = set(range(first, self.number))
+            dst, src = env.dut.mac, env.peer.mac
+            self.sender.send_all(packet.frame(dst, src, number)
+                                 for number, packet in enumerate(chunk, self.number))
+            wanted = set(range(self.number, self.number + len(chunk)))
+            self.number += len(chunk)
 
             def all_there(found: list[dict[int, int]] = found, wanted: set[int] = wanted) -> bool:
                 self._read(found)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import struct
 
 from .env import End, Env
 from .tool import Skip, run, settle, wait_for
@@ -15,9 +17,16 @@ ETH_GSTRING_LEN = 32
 
 def ethtool_stats(end: End) -> dict[str, int]:
     """As ethtool -S shows them."""
-    text = run(f"ethtool -S {end.ifname}", end.ns, ok=False).stdout
-    return {name.strip(): int(value)
-            for name, value in re.findall(r"^\s+(\S.*?):\s+(\d+)$", text, re.M)}
+    with contextlib.suppress(OSError):
+        count = struct.unpack("=I", end.ethtool(struct.pack("=IIQ", ETHTOOL_GSSET_INFO, 0,
+                                                            1 << ETH_SS_STATS), 4))[0]
+        names = end.ethtool(struct.pack("=III", ETHTOOL_GSTRINGS, ETH_SS_STATS, count),
+                            count * ETH_GSTRING_LEN)
+        values = end.ethtool(struct.pack("=II", ETHTOOL_GSTATS, count), count * 8)
+        starts = range(0, count * ETH_GSTRING_LEN, ETH_GSTRING_LEN)
+        return {names[at:at + ETH_GSTRING_LEN].partition(b"\0")[0].decode().strip(): value
+                for at, value in zip(starts, struct.unpack(f"={count}Q", values))}
+    return {}
 
 
 def summed(stats: dict[str, int], name: str, prefix: str = "rx") -> int:
@@ -74,8 +83,22 @@ class Snapshot:
 def at_rest(env: Env, end: End | None = None) -> Snapshot:
     """All counters, once they have stopped moving."""
     end = end or env.dut
-    settle(lambda: link_stats(env, end))
+    rtnl, ifindex = env.rtnl(end.ns), end.ifindex
+    settle(lambda: rtnl.stats(ifindex))
     return Snapshot(env, end)
+
+
+def recoveries(env: Env) -> int:
+    """How often the driver has restarted the device under test."""
+    return ethtool_stats(env.dut)["recoveries"]
+
+
+def restart(env: Env) -> None:
+    """Have the device restarted, as after a fault."""
+    before = recoveries(env)
+    run(f"devlink health test {env.bus}/{env.pci} reporter device")
+    wait_for(lambda: recoveries(env) > before, "a restart")
+    env.ready()
 
 
 class Delta:
@@ -92,19 +115,6 @@ class Delta:
         """One of the device's qstats."""
         if name not in self.after.qstats:
             raise Skip(f"this driver has no queue statistic {name}")
-def recoveries(env: Env) -> int:
-    """How often the driver has restarted the device under test."""
-    return ethtool_stats(env.dut)["recoveries"]
-
-
-def restart(env: Env) -> None:
-    """Have the device restarted, as after a fault."""
-    before = recoveries(env)
-    run(f"devlink health test {env.bus}/{env.pci} reporter device")
-    wait_for(lambda: recoveries(env) > before, "a restart")
-    env.ready()
-
-
         return self.after.qstats[name] - self.before.qstats[name]
 
     def queue(self, name: str, prefix: str = "rx") -> int:

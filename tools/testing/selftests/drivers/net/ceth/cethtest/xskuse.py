@@ -54,11 +54,11 @@ def receive(env: Env, xsk: Xsk, kind: Kind, sizes: list[int], count: int = COUNT
 
 def transmit(env: Env, xsk: Xsk, kind: Kind, sizes: list[int], count: int = COUNT) -> Tally:
     """The socket sends; account for what the peer gets."""
-    tally = Tally(kind)
+    tally, src = Tally(kind), env.dut.mac
     with Capture(env.peer, kind.ethertype) as capture:
         while tally.sent < count:
             n = min(CHUNK, count - tally.sent)
-            xsk.send(kind.frame(EVERYBODY, env.dut.mac, seq, sizes[seq % len(sizes)])
+            xsk.send(kind.frame(EVERYBODY, src, seq, sizes[seq % len(sizes)])
                      for seq in range(tally.sent, tally.sent + n))
             tally.sent += n
             capture.into(tally, sizes=sizes)
