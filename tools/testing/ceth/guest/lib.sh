@@ -78,7 +78,7 @@ driver_of()
 {
 	local link
 	link=$(readlink "$(bus_of "$1")/devices/$1/driver") || return
-	basename "$link"
+	echo "${link##*/}"
 }
 
 unbind_pci()
@@ -154,10 +154,10 @@ netdev_of()
 {
 	local bus n
 	bus=$(bus_of "$1")
-	for _ in $(seq 100); do
+	for _ in {1..100}; do
 		for n in "$bus/devices/$1"/net/* "$bus/devices/$1"/virtio*/net/*; do
 			if [ -e "$n" ]; then
-				basename "$n"
+				echo "${n##*/}"
 				return 0
 			fi
 		done
@@ -212,7 +212,7 @@ wait_for()
 # What is in place already stays as it is.
 setup_pairs()
 {
-	local how=${1:-ceth} nic i n suffix netif peer
+	local how=${1:-ceth} nic i n suffix netif peer mac
 	# shellcheck disable=SC2119 # all modules
 	[ "$how" = intree ] || load_ceth || return
 	# Before the first peer needs virtio_net, which takes all that it finds
@@ -228,7 +228,8 @@ setup_pairs()
 		netif=$(netdev_of "$(pci_of "$nic")") || return
 		n=peer$i
 		[ -e "/run/netns/$n" ] || ip netns add "$n" || return
-		peer=$(ip netns exec "$n" bash -c ". ${BASH_SOURCE[0]}; first_of_mac \$PEER${i}_MAC")
+		mac=PEER${i}_MAC
+		peer=$(first_of_mac "$n" "${!mac}")
 		if [ -z "$peer" ]; then
 			bind_intree "$(pci_of "PEER$i")" || return
 			peer=$(netdev_of "$(pci_of "PEER$i")") || return
@@ -246,8 +247,14 @@ setup_pairs()
 	export DRIVER
 }
 
-# first_of_mac MAC: the interface here that has it
+# first_of_mac NAMESPACE MAC: the interface there that has it
 first_of_mac()
 {
-	ip -br link | awk -v mac="$1" '$3 == mac { sub("@.*", "", $1); print $1; exit }'
+	local name mac
+	while read -r name _ mac _; do
+		if [ "$mac" = "$2" ]; then
+			echo "${name%%@*}"
+			break
+		fi
+	done < <(ip -n "$1" -br link)
 }
