@@ -46,27 +46,43 @@ static void ceth_set_empty(struct ceth_dev *cdev, struct ceth_set *set)
 			    GFP_KERNEL | __GFP_NOFAIL);
 }
 
+/**
+ * ceth_make_pair() - make queues for a pair
+ * @cdev: the device; under the configuration lock
+ * @cfg: what they are like
+ * @i: which pair
+ * @rxq: where the receive queue goes
+ * @txq: where the transmit queue goes
+ *
+ * Return: 0 or a negative errno.
+ */
+int ceth_make_pair(struct ceth_dev *cdev, const struct ceth_cfg *cfg, u16 i,
+		   struct ceth_rxq **rxq, struct ceth_txq **txq)
+{
+	struct ceth_pair *pair = &cdev->pairs[i];
+	struct ceth_rxq *rx;
+	struct ceth_txq *tx;
+
+	rx = ceth_rxq_alloc(pair, cfg);
+	if (IS_ERR(rx))
+		return PTR_ERR(rx);
+	tx = ceth_txq_alloc(pair, cfg);
+	if (IS_ERR(tx)) {
+		ceth_rxq_free(rx);
+		return PTR_ERR(tx);
+	}
+	*rxq = rx;
+	*txq = tx;
+	return 0;
+}
+
 /* Queues of pair @i, unless there are some. */
 static int ceth_set_add(struct ceth_dev *cdev, struct ceth_set *set,
 			const struct ceth_cfg *cfg, u16 i)
 {
-	struct ceth_pair *pair = &cdev->pairs[i];
-	struct ceth_rxq *rxq;
-	struct ceth_txq *txq;
-
 	if (set->rxq[i])
 		return 0;
-	rxq = ceth_rxq_alloc(pair, cfg);
-	if (IS_ERR(rxq))
-		return PTR_ERR(rxq);
-	txq = ceth_txq_alloc(pair, cfg);
-	if (IS_ERR(txq)) {
-		ceth_rxq_free(rxq);
-		return PTR_ERR(txq);
-	}
-	set->rxq[i] = rxq;
-	set->txq[i] = txq;
-	return 0;
+	return ceth_make_pair(cdev, cfg, i, &set->rxq[i], &set->txq[i]);
 }
 
 /* Queues @from to @to - 1 by @cfg; those before @from stay empty. */
@@ -120,6 +136,52 @@ static bool ceth_applied(struct ceth_dev *cdev, const char *what, int err)
 		netdev_err(cdev->netdev, "cannot restore %s: %pe\n", what,
 			   ERR_PTR(err));
 	return !err;
+}
+
+/**
+ * ceth_take_pair() - take a pair's queues back; the others work on
+ * @cdev: the device; under the configuration lock
+ * @i: which pair
+ * @rxq: where the receive queue goes
+ * @txq: where the transmit queue goes
+ */
+void ceth_take_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq **rxq,
+		    struct ceth_txq **txq)
+{
+	struct ceth_pair *pair = &cdev->pairs[i];
+
+	ceth_pair_close_tx(pair);
+	synchronize_net();
+	if (!cdev->gone)
+		ceth_pair_drain_tx(pair);
+	ceth_pair_detach(pair, rxq, txq);
+}
+
+/**
+ * ceth_give_pair() - have a pair work that has no queues
+ * @cdev: the device, which runs; under the configuration lock
+ * @i: which pair
+ * @rxq: its receive queue
+ * @txq: its transmit queue
+ *
+ * Return: 0, or a negative errno: it still has none.
+ */
+int ceth_give_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq *rxq,
+		   struct ceth_txq *txq)
+{
+	struct ceth_pair *pair = &cdev->pairs[i], *says = pair;
+	int err;
+
+	err = ceth_pair_attach(pair, rxq, txq);
+	if (err)
+		return err;
+	ceth_pair_go(pair);
+	/* A queue that starts has none. */
+	if (!ceth_has(cdev, CETH_CAP_COALESCE_QUEUE))
+		says = &cdev->pairs[0];
+	ceth_applied(cdev, "interrupt moderation",
+		     ceth_coalesce_apply_pair(says));
+	return 0;
 }
 
 /**
@@ -359,27 +421,22 @@ static bool ceth_cfg_same_rings(const struct ceth_cfg *a,
  */
 static int ceth_exchange(struct ceth_dev *cdev, struct ceth_set *set, u16 i)
 {
-	struct ceth_pair *pair = &cdev->pairs[i];
 	struct ceth_rxq *rxq = set->rxq[i];
 	struct ceth_txq *txq = set->txq[i];
 	int err;
 
-	ceth_detach(cdev, set, i, i + 1);
-	err = ceth_pair_attach(pair, rxq, txq);
-	if (err) {
-		if (!set->rxq[i] ||
-		    ceth_pair_attach(pair, set->rxq[i], set->txq[i])) {
-			ceth_fault(cdev, CETH_FAULT_DEVICE, i);
-			ceth_rxq_free(set->rxq[i]);
-			ceth_txq_free(set->txq[i]);
-			set->rxq[i] = rxq;
-			set->txq[i] = txq;
-			return err;
-		}
-		set->rxq[i] = rxq;
-		set->txq[i] = txq;
+	ceth_take_pair(cdev, i, &set->rxq[i], &set->txq[i]);
+	err = ceth_give_pair(cdev, i, rxq, txq);
+	if (!err)
+		return 0;
+	if (!set->rxq[i] ||
+	    ceth_give_pair(cdev, i, set->rxq[i], set->txq[i])) {
+		ceth_fault(cdev, CETH_FAULT_DEVICE, i);
+		ceth_rxq_free(set->rxq[i]);
+		ceth_txq_free(set->txq[i]);
 	}
-	ceth_pair_go(pair);
+	set->rxq[i] = rxq;
+	set->txq[i] = txq;
 	return err;
 }
 
@@ -441,11 +498,8 @@ static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
 		ceth_detach(cdev, set, n, old);
 		ceth_disable(cdev, n);
 	}
-	/* A queue that starts has none. */
-	err = ceth_coalesce_apply(cdev);
-	if (err)
-		netdev_err(cdev->netdev, "cannot restore interrupt moderation: %pe\n",
-			   ERR_PTR(err));
+	/* Devices may want to know of a pair before they take it. */
+	ceth_applied(cdev, "interrupt moderation", ceth_coalesce_apply(cdev));
 	return 0;
 
 err_grow:
@@ -587,14 +641,10 @@ int ceth_renew_pair(struct ceth_dev *cdev, u16 i)
 	err = ceth_set_alloc(cdev, &set, &cfg, from, to);
 	if (err)
 		return err;
-	if (live) {
+	if (live)
 		err = ceth_exchange(cdev, &set, i);
-		if (!err && ceth_coalesce_apply(cdev))
-			netdev_err(cdev->netdev,
-				   "cannot restore interrupt moderation\n");
-	} else {
+	else
 		err = ceth_change_all(cdev, &set, &cfg, NULL);
-	}
 	ceth_set_free(&set);
 	return err;
 }
@@ -606,13 +656,14 @@ int ceth_renew_pair(struct ceth_dev *cdev, u16 i)
  */
 void ceth_drop_pair(struct ceth_dev *cdev, u16 i)
 {
-	struct ceth_set set;
+	struct ceth_rxq *rxq;
+	struct ceth_txq *txq;
 
 	if (!cdev->running || !cdev->pairs[i].rxq)
 		return;
-	ceth_set_empty(cdev, &set);
-	ceth_detach(cdev, &set, i, i + 1);
-	ceth_set_free(&set);
+	ceth_take_pair(cdev, i, &rxq, &txq);
+	ceth_rxq_free(rxq);
+	ceth_txq_free(txq);
 	ceth_fault(cdev, CETH_FAULT_DEVICE, i);
 }
 

@@ -312,6 +312,12 @@ void ceth_rx_gso(struct ceth_rxq *rxq, struct sk_buff *skb,
 		 const struct ceth_rx_meta *meta);
 
 /* config.c: sequences of the above */
+int ceth_make_pair(struct ceth_dev *cdev, const struct ceth_cfg *cfg, u16 i,
+		   struct ceth_rxq **rxq, struct ceth_txq **txq);
+void ceth_take_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq **rxq,
+		    struct ceth_txq **txq);
+int ceth_give_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq *rxq,
+		   struct ceth_txq *txq);
 int ceth_show_queues(struct ceth_dev *cdev, u16 n);
 int ceth_open(struct net_device *dev);
 int ceth_close(struct net_device *dev);
