@@ -42,6 +42,7 @@
 #define CETH_HAVE_XSK_LAUNCH_TIME		1
 #define CETH_HAVE_XSK_METADATA_REQUEST_POOL	1
 #define CETH_HAVE_PARAM_BY_REF			1
+#define CETH_HAVE_QUEUE_CONFIG			1
 #ifdef CONFIG_NET_SHAPER
 #define CETH_HAVE_NET_SHAPER			1
 #endif
@@ -83,6 +84,15 @@ static inline bool ceth_cfg_trylock(struct net_device *dev)
 #endif
 }
 
+static inline void ceth_cfg_lock(struct net_device *dev)
+{
+#ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
+	netdev_lock(dev);
+#else
+	rtnl_lock();
+#endif
+}
+
 static inline void ceth_cfg_unlock(struct net_device *dev)
 {
 #ifdef CETH_HAVE_NETDEV_INSTANCE_LOCK
@@ -91,6 +101,13 @@ static inline void ceth_cfg_unlock(struct net_device *dev)
 	rtnl_unlock();
 #endif
 }
+
+/* Configurations of single queues (7.0) */
+#ifdef CETH_HAVE_QUEUE_CONFIG
+#define CETH_QCFG_ARG	struct netdev_queue_config *qcfg,
+#else
+#define CETH_QCFG_ARG
+#endif
 
 /* Settings of NAPI that survive it (6.13). */
 #ifndef CETH_HAVE_NAPI_CONFIG

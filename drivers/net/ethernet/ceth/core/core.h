@@ -380,6 +380,9 @@ void ceth_xsk_purge(struct ceth_txq *txq);
 int ceth_xsk_mtu(struct ceth_dev *cdev, u32 mtu);
 bool ceth_xsk_single(const struct ceth_dev *cdev);
 
+/* qmgmt.c */
+void ceth_qmgmt_init(struct ceth_dev *cdev);
+
 /* stats.c */
 void ceth_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s);
 extern const struct netdev_stat_ops ceth_stat_ops;

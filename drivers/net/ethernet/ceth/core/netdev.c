@@ -214,6 +214,7 @@ void ceth_netdev_ops_init(struct ceth_dev *cdev)
 	ceth_shaper_ops_init(cdev);
 	ceth_xdp_hints_init(cdev);
 	ceth_xsk_ops_init(cdev);
+	ceth_qmgmt_init(cdev);
 	dev->netdev_ops = ndo;
 	dev->stat_ops = &ceth_stat_ops;
 	dev->watchdog_timeo = 5 * HZ;
