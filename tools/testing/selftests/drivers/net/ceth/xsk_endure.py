@@ -26,7 +26,7 @@ from cethtest.frames import EVERYBODY, HEAD, UDP_OFFSET, Capture, Kind, Tally, b
 from cethtest.remains import Remains, Usage
 from cethtest.stats import Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
-from cethtest.tool import Skip, check, equal, read, run, settle, wait_for, write
+from cethtest.tool import Skip, check, equal, read, rounds, run, settle, wait_for, write
 from cethtest.xsk import Options, Umem, Xsk
 from cethtest.xskuse import SIZES, census, collect, flood, receive, transmit
 
@@ -48,11 +48,6 @@ def hurry(env: Env) -> None:
     before = read(knob)
     write(knob, 1)
     env.later(lambda: write(knob, before))
-
-
-def rounds(normally: int) -> int:
-    """How often."""
-    return int(os.environ.get("CETH_TEST_ROUNDS", normally))
 
 
 @functools.cache

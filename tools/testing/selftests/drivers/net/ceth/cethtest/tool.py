@@ -41,6 +41,11 @@ def equal(seen: object, expected: object, what: str) -> None:
         raise Failure(f"{what}: expected {expected}, seen {seen}")
 
 
+def rounds(normally: int) -> int:
+    """How often something is repeated."""
+    return int(os.environ.get("CETH_TEST_ROUNDS", normally))
+
+
 def wait_for(condition: Callable[[], object], what: str, seconds: float = PATIENCE,
              every: float = 0.05) -> Any:
     """Wait until the condition holds, and return its value."""
