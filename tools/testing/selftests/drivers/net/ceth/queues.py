@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Queues that the stack restarts one by one."""
+"""Queues that the stack restarts one by one, and that a device in a container leases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import fcntl
 import functools
 import mmap
 import os
+import re
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -15,25 +16,36 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cethtest.bpf import TX, Bpf
-from cethtest.env import Env
+from cethtest.env import End, Env
 from cethtest.flow import Both, steady
 from cethtest.frames import EVERYBODY, Capture, Kind, Tally, blast
-from cethtest.nl import NLA_F_NESTED, NetlinkError, attr, u32
+from cethtest.nl import (NETDEV_QUEUE_GET, NLA_F_NESTED, NetdevGenl, NetlinkError, Rtnl, attr,
+                         number, u32)
 from cethtest.remains import Usage
-from cethtest.stats import at_rest, ethtool_stats
+from cethtest.stats import Delta, Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
-from cethtest.tool import Failure, Skip, check, equal, read, rounds, run, write
-from cethtest.xsk import Xsk
+from cethtest.tool import Failure, Skip, check, equal, read, rounds, run, wait_for, write
+from cethtest.xsk import Options, Xsk
 from cethtest.xskuse import SIZES, census, flood, receive, transmit
 
 # Of netdev-genl
 BIND_RX, QUEUE_CREATE = 13, 16
-QUEUE_ID, QUEUE_TYPE = 1, 3
+QUEUE_ID, QUEUE_IFINDEX, QUEUE_TYPE, QUEUE_LEASE = 1, 2, 3, 8
+LEASE_IFINDEX, LEASE_QUEUE, LEASE_NETNS = 1, 2, 3
 DMABUF_IFINDEX, DMABUF_QUEUES, DMABUF_FD = 1, 2, 3
+# Of rtnetlink
+RTM_NEWLINK, CREATE = 16, 0x600
+IFLA_IFNAME, IFLA_LINKINFO, IFLA_NUM_RX_QUEUES = 3, 18, 32
+INFO_KIND, INFO_DATA, NETKIT_PAIRING, NETKIT_SINGLE = 1, 2, 10, 1
 UDMABUF_CREATE = 0x40187542
 EOPNOTSUPP = 95
 MODULE = Path("/sys/module/ceth_requeue/parameters")
+BOX, HOST, NETKIT = "ceth-box", "ceth-host", "ceth-nk"
 PER_QUEUE = 16
+# Microseconds from a frame to its interrupt
+WAIT = 10000
+# The queue that is leased
+LEASED = 2
 
 
 def restart(env: Env, queue: int, times: int = 1, how: str = "restart") -> None:
@@ -57,20 +69,27 @@ def refused(act: Callable[[], object], what: str) -> OSError:
     raise Failure(f"{what} is not refused")
 
 
-def prepare(env: Env, least: int = 2) -> int:
-    """All queues that there are, and that they can be restarted."""
+def able(env: Env) -> bool:
+    """Does the device offer to restart queues?"""
     env.need_ceth("restarting queues")
-    queues = min(4, env.channel_limits()[1])
-    if queues < least:
-        raise Skip(f"needs {least} queue pairs")
-    env.channels(queues)
     try:
         restart(env, 0)
     except OSError as e:
         # An emulated NIC may be told not to; the reference NIC always can.
         if e.errno == EOPNOTSUPP and env.bus == "pci":
-            raise Skip("the device cannot restart single queues") from e
+            return False
         raise
+    return True
+
+
+def prepare(env: Env, least: int = 2) -> int:
+    """All queues that there are, and that they can be restarted."""
+    if not able(env):
+        raise Skip("the device cannot restart single queues")
+    queues = min(4, env.channel_limits()[1])
+    if queues < least:
+        raise Skip(f"needs {least} queue pairs")
+    env.channels(queues)
     return queues
 
 
@@ -115,8 +134,17 @@ def test_others(env: Env) -> None:
 def test_busy(env: Env) -> None:
     """Queues that carry traffic are restarted: only what came meanwhile is lost."""
     queues = prepare(env)
+    # So that something always waits to be fetched, if the device can do that.
+    shown = run(f"ethtool -c {env.dut.ifname}", ok=False).stdout
+    old = re.findall(r"^(rx-usecs|rx-frames):\t(\d+)$", shown, re.M)
+    adaptive = re.search(r"Adaptive RX: (on|off)", shown)
+    if adaptive and len(old) == 2:
+        env.dut.run(f"ethtool -C {{}} adaptive-rx off rx-usecs {WAIT} rx-frames 200")
+        words = " ".join(f"{name} {value}" for name, value in old)
+        env.later(lambda: env.dut.run(f"ethtool -C {{}} {words} adaptive-rx {adaptive[1]}"))
     before = at_rest(env)
-    with undisturbed(env), Both(env.dut, env.peer, udp=True, flows=16, patience=2) as both:
+    with undisturbed(env), Both(env.dut, env.peer, udp=True, flows=16, rate=800,
+                                patience=2) as both:
         both.wait(20)
         for i in range(3 * queues):
             restart(env, i % queues)
@@ -139,10 +167,9 @@ def test_refused(env: Env) -> None:
         both.wait(20)
         for i in range(queues):
             refused(lambda q=i: restart(env, q, how="refuse"), "a new queue")
-        both.wait(40)
+        both.wait(60)
         both.demand("new queues refused", loss=True)
     equal(pools(env), before, "page pools")
-    steady(env.dut, env.peer, "with the old queues")
 
 
 def test_program(env: Env) -> None:
@@ -185,7 +212,7 @@ def test_socket(env: Env) -> None:
     with Xsk(env.dut) as xsk:
         enter(env, xsk, 0)
         xsk.fill_up()
-        for i in range(6):
+        for i in range(4):
             flood(xsk, Kind(run=49), env, 0)
             restart(env, 0, 2)
             equal(xsk.drain(), 0, "chunks that do not come back")
@@ -218,7 +245,7 @@ def test_down(env: Env) -> None:
 
 def test_endure(env: Env) -> None:
     """Queue after queue, often: nothing is left of those that went."""
-    queues, times, took = prepare(env), rounds(24), 0.0
+    queues, times, took = prepare(env), rounds(24), []
     with undisturbed(env), Both(env.dut, env.peer, udp=True, flows=16, rate=100, patience=2) as both:
         for i in range(4 * queues):
             restart(env, i % queues)
@@ -226,8 +253,8 @@ def test_endure(env: Env) -> None:
         for i in range(times):
             started = time.monotonic()
             restart(env, i % queues)
-            took += time.monotonic() - started
-        say(f"{times} restarts, {took * 1000 / times:.1f} ms each")
+            took.append((time.monotonic() - started) * 1000)
+        say(f"{times} restarts, {sum(took) / times:.1f} ms each, {max(took):.0f} at most")
         both.wait(20)
         say(usage.demand(times, "restarts of queues"))
         tallies = both.demand("queues restarted often", loss=True)
@@ -282,9 +309,192 @@ def test_memory(env: Env) -> None:
     # Older kernels leave no way to say why.
     check(not can_lease(env) or getattr(why, "text", ""), "no reason is given")
     equal(pools(env), before, "page pools")
-    steady(env.dut, env.peer, "after memory was refused")
+
+
+class Box:
+    """A container: a namespace with a netkit device that can have queues."""
+
+    def __init__(self, env: Env) -> None:
+        run(f"ip netns add {BOX}")
+        self.genl = NetdevGenl(BOX)
+        env.later(self.end)
+        run(f"ip netns attach {HOST} 1")
+        run(f"ip -n {BOX} netns set {HOST} 0")
+        rtnl = Rtnl(BOX)
+        kind = attr(INFO_KIND, b"netkit\0") + attr(INFO_DATA | NLA_F_NESTED,
+                                                   u32(NETKIT_PAIRING, NETKIT_SINGLE))
+        rtnl.nl.request(RTM_NEWLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0) +
+                        attr(IFLA_IFNAME, NETKIT.encode() + b"\0") +
+                        u32(IFLA_NUM_RX_QUEUES, 4) +
+                        attr(IFLA_LINKINFO | NLA_F_NESTED, kind), CREATE)
+        self.device = End(NETKIT, BOX, "", "")
+        self.device.run("ip link set {} up")
+        rtnl.close()
+
+    def lease(self, end: End, queue: int) -> int:
+        """Lease a queue of a device; what the container calls it."""
+        what = (u32(LEASE_IFINDEX, end.ifindex) +
+                attr(LEASE_QUEUE | NLA_F_NESTED, u32(QUEUE_ID, queue) + u32(QUEUE_TYPE, 0)) +
+                u32(LEASE_NETNS, 0))
+        answer = self.genl.call(QUEUE_CREATE, u32(QUEUE_IFINDEX, self.device.ifindex) +
+                                u32(QUEUE_TYPE, 0) + attr(QUEUE_LEASE | NLA_F_NESTED, what))
+        return number(answer[0][QUEUE_ID])
+
+    def end(self) -> None:
+        """No container any more; a socket in it would keep it."""
+        self.genl.close()
+        run(f"ip netns del {BOX}", ok=False)
+        run(f"ip netns del {HOST}", ok=False)
+
+
+def leases(env: Env) -> list[int]:
+    """Queues of the device that are shown as leased."""
+    return sorted(number(q[QUEUE_ID]) for q in env.netdev.call(
+        NETDEV_QUEUE_GET, u32(QUEUE_IFINDEX, env.dut.ifindex), dump=True) if QUEUE_LEASE in q)
+
+
+def box_of(env: Env) -> Box:
+    """A container, and a device that has a queue for it."""
+    env.need_ceth("leasing queues")
+    if not can_lease(env):
+        raise Skip("this kernel leases no queues")
+    prepare(env, LEASED + 1)
+    by_flow(env).attach("by_flow")
+    return Box(env)
+
+
+def arrive(env: Env, xsk: Xsk, kind: Kind, mine: Callable[[int], bool], what: str) -> None:
+    """Of the frames that come, those are the socket's, the others the stack's: all."""
+    to_box, to_stack = Tally(kind), Tally(kind)
+    sent = 0
+    with Capture(env.dut, kind.ethertype) as capture:
+        for _ in range(4):
+            sent += blast(env.peer, env.dut.mac, kind, [60, 1514], 64, sent)
+            wanted = sum(map(mine, range(sent)))
+            for frame in xsk.gather(wanted - len(to_box.seen)):
+                to_box.add(frame)
+            capture.into(to_stack, wanted=sent - wanted)
+        for frame in xsk.gather(1, 0.2):
+            to_box.add(frame)
+    for tally, of_box, where in ((to_box, True, "container"), (to_stack, False, "stack")):
+        theirs = {n for n in range(sent) if mine(n) == of_box}
+        equal((len(theirs - tally.seen), len(tally.seen - theirs)), (0, 0),
+              f"{what}: frames that the {where} lacks, and those that are not its own")
+        tally.sent = len(tally.seen)
+        tally.demand(f"{what}: to the {where}")
+
+
+def test_lease(env: Env) -> None:
+    """A socket in a container has a queue of the device, with zero-copy."""
+    box = box_of(env)
+    with Xsk(box.device, box.lease(env.dut, LEASED)) as xsk:
+        enter(env, xsk, LEASED)
+        xsk.fill_up()
+        kind = Kind(run=60, udp=True, flows=16)
+        for words, all_of_it in ((f"equal {LEASED}", False), (f"equal 1 start {LEASED}", True)):
+            steer(env, words)
+            kind = Kind(run=kind.run + 1, udp=True, flows=16)
+            arrive(env, xsk, kind, lambda n, it=all_of_it: it, words)
+        restart(env, LEASED, 2)
+        arrive(env, xsk, Kind(run=65, udp=True, flows=16), lambda n: True, "queue restarted")
+        before, kind = Snapshot(env), Kind(run=66)
+        tally = Tally(kind, sent=200)
+        with Capture(env.peer) as there:
+            xsk.send(kind.frame(EVERYBODY, env.dut.mac, seq, 300) for seq in range(200))
+            there.into(tally)
+        tally.demand("from the container", order=True)
+        equal(xsk.drain(), 0, "chunks that do not come back")
+        equal(Delta(before, Snapshot(env)).queue("xsk_packets", "tx"), 200, "xsk_packets")
+    box.end()
+    wait_for(lambda: not leases(env), "the lease to end")
+    by_flow(env).detach()
+    env.dut.run("ethtool -X {} default")
+    steady(env.dut, env.peer, "the lease ended")
+
+
+def test_lease_rules(env: Env) -> None:
+    """Single flows go to the container: by a rule to the queue, or to a context."""
+    box = box_of(env)
+    steer(env, f"equal {LEASED}")
+    with Xsk(box.device, box.lease(env.dut, LEASED)) as xsk:
+        enter(env, xsk, LEASED)
+        xsk.fill_up()
+        for run_of, words in ((70, f"action {LEASED}"), (71, "context 1")):
+            if "context" in words:
+                if run(f"ethtool -X {env.dut.ifname} context new start {LEASED} equal 1",
+                       ok=False).returncode:
+                    raise Skip("the device has one context of steering")
+                env.later(lambda: env.dut.run("ethtool -X {} context 1 delete"))
+            # Flows have a port each, beginning there.
+            if run(f"ethtool -N {env.dut.ifname} flow-type udp4 src-port 10003 {words} loc 3",
+                   ok=False).returncode:
+                raise Skip("the device has no rules of steering")
+            env.later(lambda: env.dut.run("ethtool -N {} delete 3", ok=False))
+            arrive(env, xsk, Kind(run=run_of, udp=True, flows=16), lambda n: n % 16 == 3, words)
+            env.dut.run("ethtool -N {} delete 3")
+
+
+def test_lease_guarded(env: Env) -> None:
+    """A queue is leased once, stays while it is leased, and is free afterwards."""
+    for again in range(3):
+        box = box_of(env)
+        mine = box.lease(env.dut, LEASED)
+        equal(leases(env), [LEASED], "queues that are shown as leased")
+        if not again:
+            for what, queue in (("leased twice", LEASED), ("leased beyond the last", 4000)):
+                refused(lambda q=queue: box.lease(env.dut, q), what)
+            # Not the queue that is leased, and none below it.
+            done = run(f"ethtool -L {env.dut.ifname} combined 1", ok=False)
+            check(done.returncode, "the queues were taken away under the lease")
+            say(done.stderr.strip())
+            refused(lambda: Xsk(env.dut, LEASED, patience=0.5), "a socket of the device itself")
+        for _ in range(2):
+            with Xsk(box.device, mine) as xsk:
+                enter(env, xsk, LEASED)
+                xsk.fill_up()
+        with Xsk(env.dut, 0, Options()) as xsk:
+            refused(lambda: box.lease(env.dut, 0), "lease of a queue with a socket")
+        # The last time its device goes before the socket.
+        if again == 2:
+            with Xsk(box.device, mine):
+                run(f"ip -n {BOX} link del {NETKIT}")
+        box.end()
+        wait_for(lambda: not leases(env), "the lease to end")
+    env.channels(1)
+    steady(env.dut, env.peer, "one queue, none leased")
+
+
+def test_lease_outlived(env: Env) -> None:
+    """The device goes while it is leased and a socket works: so does the lease."""
+    name = f"{env.bus}/{env.pci}"
+    if name not in run("devlink dev show").stdout:
+        raise Skip("no devlink instance")
+    box = box_of(env)
+    old = env.dut.ifindex
+    with Xsk(box.device, box.lease(env.dut, LEASED)) as xsk:
+        enter(env, xsk, LEASED)
+        xsk.fill_up()
+        run(f"devlink dev reload {name}")
+        wait_for(lambda: env.dut.exists and env.dut.ifindex != old, "the device to come back")
+        check(not box.device.exists, "what leased a queue of the old device is still there")
+    env.configure(env.pairs[0])
+    equal(leases(env), [], "leases")
+    steady(env.dut, env.peer, "after the device went below a lease")
+
+
+def test_unable(env: Env) -> None:
+    """A device that would have to stop for it leases no queue, and that is said."""
+    if able(env):
+        raise Skip("the device can restart single queues")
+    if not can_lease(env):
+        raise Skip("this kernel leases no queues")
+    box = Box(env)
+    why = refused(lambda: box.lease(env.dut, 0), "a lease")
+    check(getattr(why, "text", ""), "no reason is given")
+    equal(leases(env), [], "leases")
 
 
 if __name__ == "__main__":
     main(cases(test_others, test_busy, test_refused, test_program, test_socket, test_down,
-               test_endure, test_memory))
+               test_endure, test_memory, test_lease, test_lease_rules, test_lease_guarded,
+               test_lease_outlived, test_unable))
