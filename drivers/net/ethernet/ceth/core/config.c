@@ -110,6 +110,21 @@ err:
 	return err;
 }
 
+/* Have pairs @from to @to - 1, which are closed to senders, work no more; their
+ * queues go to @set.
+ */
+static void ceth_set_take(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
+			  u16 to)
+{
+	u16 i;
+
+	for (i = from; i < to; i++)
+		ceth_pair_quiet(&cdev->pairs[i]);
+	synchronize_net();
+	for (i = from; i < to; i++)
+		ceth_pair_detach(&cdev->pairs[i], &set->rxq[i], &set->txq[i]);
+}
+
 /* Take the queues of pairs @from to @to - 1 back, into @set. */
 static void ceth_detach(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
 			u16 to)
@@ -120,11 +135,9 @@ static void ceth_detach(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
 		ceth_pair_close_tx(&cdev->pairs[i]);
 	/* A sender that was under way has left when this returns. */
 	synchronize_net();
-	for (i = from; i < to; i++) {
-		if (!cdev->gone)
-			ceth_pair_drain_tx(&cdev->pairs[i]);
-		ceth_pair_detach(&cdev->pairs[i], &set->rxq[i], &set->txq[i]);
-	}
+	for (i = from; i < to && !cdev->gone; i++)
+		ceth_pair_drain_tx(&cdev->pairs[i]);
+	ceth_set_take(cdev, set, from, to);
 }
 
 /* Said once for each try; a setting that the device never takes is given up
@@ -154,6 +167,8 @@ void ceth_take_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq **rxq,
 	synchronize_net();
 	if (!cdev->gone)
 		ceth_pair_drain_tx(pair);
+	ceth_pair_quiet(pair);
+	synchronize_net();
 	ceth_pair_detach(pair, rxq, txq);
 }
 
@@ -281,9 +296,12 @@ err_enable:
 		ceth_pair_disable(&cdev->pairs[i]);
 err_attach:
 	ceth_dev_reset(cdev);
-	while (attached--)
+	/* Nobody has polled them yet. */
+	while (attached--) {
+		ceth_pair_quiet(&cdev->pairs[attached]);
 		ceth_pair_detach(&cdev->pairs[attached], &set->rxq[attached],
 				 &set->txq[attached]);
+	}
 	return err;
 err_reset:
 	ceth_dev_reset(cdev);
@@ -304,8 +322,7 @@ static void ceth_down(struct ceth_dev *cdev, struct ceth_set *set)
 	ceth_dstats_refresh(cdev);
 	cdev->running = false;
 	ceth_dev_reset(cdev);
-	for (i = 0; i < n; i++)
-		ceth_pair_detach(&cdev->pairs[i], &set->rxq[i], &set->txq[i]);
+	ceth_set_take(cdev, set, 0, n);
 }
 
 static void ceth_disable(struct ceth_dev *cdev, u16 from)

@@ -300,6 +300,7 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 void ceth_pair_go(struct ceth_pair *pair);
 void ceth_pair_close_tx(struct ceth_pair *pair);
 void ceth_pair_drain_tx(struct ceth_pair *pair);
+void ceth_pair_quiet(struct ceth_pair *pair);
 void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 		      struct ceth_txq **txq);
 

@@ -527,8 +527,46 @@ static void ceth_txq_purge(struct ceth_pair *pair, struct ceth_txq *txq)
 }
 
 /**
- * ceth_pair_detach() - take a pair's queues back from the device
+ * ceth_pair_quiet() - have nobody poll a pair any more
  * @pair: the pair; closed to senders
+ *
+ * What the device has received is not lost. A poll arms the interrupt, and looks
+ * at its rings once more, after it has let go of NAPI: between this and
+ * ceth_pair_detach() there must be a grace period.
+ */
+void ceth_pair_quiet(struct ceth_pair *pair)
+{
+	struct ceth_dev *cdev = pair->cdev;
+	int i;
+
+	if (!pair->rxq)
+		return;
+	/* A device that does not let go of the queue loses all of them; its
+	 * restart is on the way.
+	 */
+	if (cdev->ops->ring_stop(cdev->priv, pair->rxq->priv))
+		ceth_dev_reset(cdev);
+	if (!pair->running)
+		return;
+	for (i = 0; i < 64; i++) {
+		local_bh_disable();
+		if (!napi_schedule_prep(&pair->napi)) {
+			local_bh_enable();
+			usleep_range(50, 100);
+			continue;
+		}
+		__napi_schedule(&pair->napi);
+		local_bh_enable();
+		napi_synchronize(&pair->napi);
+		break;
+	}
+	napi_disable_locked(&pair->napi);
+	pair->running = false;
+}
+
+/**
+ * ceth_pair_detach() - take a pair's queues back from the device
+ * @pair: the pair; quiet, and no poll is under way
  * @rxq: where the receive queue goes
  * @txq: where the transmit queue goes
  */
@@ -536,35 +574,12 @@ void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 		      struct ceth_txq **txq)
 {
 	struct ceth_dev *cdev = pair->cdev;
-	int i;
 
 	*rxq = pair->rxq;
 	*txq = pair->txq_done;
 	if (!pair->rxq)
 		return;
 
-	/* A device that does not let go of the queue loses all of them; its
-	 * restart is on the way.
-	 */
-	if (cdev->ops->ring_stop(cdev->priv, pair->rxq->priv))
-		ceth_dev_reset(cdev);
-	if (pair->running) {
-		/* What the device had completed is not lost. */
-		for (i = 0; i < 64 && pair->running; i++) {
-			local_bh_disable();
-			if (!napi_schedule_prep(&pair->napi)) {
-				local_bh_enable();
-				usleep_range(50, 100);
-				continue;
-			}
-			__napi_schedule(&pair->napi);
-			local_bh_enable();
-			napi_synchronize(&pair->napi);
-			break;
-		}
-		napi_disable_locked(&pair->napi);
-		pair->running = false;
-	}
 	if (cdev->ops->ring_stop(cdev->priv, pair->txq_done->priv))
 		ceth_dev_reset(cdev);
 	ceth_txq_purge(pair, pair->txq_done);
