@@ -221,6 +221,8 @@ def test_socket(env: Env) -> None:
         refused(lambda: restart(env, 0, how="refuse"), "a new queue")
         transmit(env, xsk, Kind(run=50), SIZES, 128).demand("from the socket", order=True)
         census(env, xsk, Kind(run=51))
+    # The queue is exchanged once more when the socket's end has come.
+    wait_for(lambda: len(pools(env)) == 1, "the queue to have memory of its own")
     by_flow(env).detach()
     steady(env.dut, env.peer, "without the socket")
 
@@ -387,6 +389,7 @@ def arrive(env: Env, xsk: Xsk, kind: Kind, mine: Callable[[int], bool], what: st
 def test_lease(env: Env) -> None:
     """A socket in a container has a queue of the device, with zero-copy."""
     box = box_of(env)
+    had = len(pools(env))
     with Xsk(box.device, box.lease(env.dut, LEASED)) as xsk:
         enter(env, xsk, LEASED)
         xsk.fill_up()
@@ -407,6 +410,7 @@ def test_lease(env: Env) -> None:
         equal(Delta(before, Snapshot(env)).queue("xsk_packets", "tx"), 200, "xsk_packets")
     box.end()
     wait_for(lambda: not leases(env), "the lease to end")
+    wait_for(lambda: len(pools(env)) == had, "the queue to have memory of its own")
     by_flow(env).detach()
     env.dut.run("ethtool -X {} default")
     steady(env.dut, env.peer, "the lease ended")
