@@ -22,6 +22,8 @@ from typing import Any, Callable
 FACTOR = 6
 # The library's usual limit for a command, in seconds; some callers have less.
 COMMAND = 20
+# For how long csum listens, in seconds, whether or not all has come
+CSUM = 8
 
 
 def stretch(function: Callable[..., Any], name: str) -> None:
@@ -43,6 +45,18 @@ class PatientSelect:
         return select.select(rlist, wlist, xlist, timeout and timeout * FACTOR)
 
 
+def stretch_csum(cmd: Any) -> None:
+    """It has an option for that, which nobody uses."""
+    begin = cmd.__init__
+
+    def init(self: Any, comm: Any, *args: Any, **kwargs: Any) -> None:
+        if isinstance(comm, str) and "/csum -i " in comm:
+            comm += f" -L {CSUM}"
+        begin(self, comm, *args, **kwargs)
+
+    cmd.__init__ = init
+
+
 def stretch_library() -> None:
     """The waits of net/lib/py and of drivers/net/lib/py."""
     importlib.import_module("lib.py")
@@ -53,6 +67,7 @@ def stretch_library() -> None:
     stretch(utils.wait_port_listen, "deadline")
     stretch(utils.wait_file, "deadline")
     stretch(ksft.ksft_busy_wait, "deadline")
+    stretch_csum(utils.cmd)
     utils.select = PatientSelect  # type: ignore[attr-defined]
 
     ends = utils.cmd._process_terminate
