@@ -26,7 +26,7 @@ from cethtest.stats import Delta, Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
 from cethtest.tool import Failure, Skip, check, equal, read, rounds, run, wait_for, write
 from cethtest.xsk import Options, Xsk
-from cethtest.xskuse import SIZES, census, flood, receive, transmit
+from cethtest.xskuse import SIZES, census, flood, pools, receive, transmit, unbound
 
 # Of netdev-genl
 BIND_RX, QUEUE_CREATE = 13, 16
@@ -98,12 +98,6 @@ def steer(env: Env, words: str) -> None:
     if run(f"ethtool -X {env.dut.ifname} {words}", ok=False).returncode:
         raise Skip("nothing steers frames to queues")
     env.later(lambda: run(f"ethtool -X {env.dut.ifname} default", ok=False))
-
-
-def pools(env: Env) -> set[int]:
-    """Memory of the receive queues; a queue that is another one has its own."""
-    return {pool["id"] for pool in env.netdev.page_pools(env.dut.ifindex)
-            if "detached" not in pool}
 
 
 @contextmanager
@@ -221,8 +215,7 @@ def test_socket(env: Env) -> None:
         refused(lambda: restart(env, 0, how="refuse"), "a new queue")
         transmit(env, xsk, Kind(run=50), SIZES, 128).demand("from the socket", order=True)
         census(env, xsk, Kind(run=51))
-    # The queue is exchanged once more when the socket's end has come.
-    wait_for(lambda: len(pools(env)) == 1, "the queue to have memory of its own")
+    unbound(env)
     by_flow(env).detach()
     steady(env.dut, env.peer, "without the socket")
 
@@ -389,7 +382,6 @@ def arrive(env: Env, xsk: Xsk, kind: Kind, mine: Callable[[int], bool], what: st
 def test_lease(env: Env) -> None:
     """A socket in a container has a queue of the device, with zero-copy."""
     box = box_of(env)
-    had = len(pools(env))
     with Xsk(box.device, box.lease(env.dut, LEASED)) as xsk:
         enter(env, xsk, LEASED)
         xsk.fill_up()
@@ -410,7 +402,7 @@ def test_lease(env: Env) -> None:
         equal(Delta(before, Snapshot(env)).queue("xsk_packets", "tx"), 200, "xsk_packets")
     box.end()
     wait_for(lambda: not leases(env), "the lease to end")
-    wait_for(lambda: len(pools(env)) == had, "the queue to have memory of its own")
+    unbound(env)
     by_flow(env).detach()
     env.dut.run("ethtool -X {} default")
     steady(env.dut, env.peer, "the lease ended")

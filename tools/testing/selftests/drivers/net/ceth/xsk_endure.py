@@ -28,7 +28,7 @@ from cethtest.stats import Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
 from cethtest.tool import Skip, check, equal, read, rounds, run, settle, wait_for, write
 from cethtest.xsk import Options, Umem, Xsk
-from cethtest.xskuse import SIZES, census, collect, flood, receive, transmit
+from cethtest.xskuse import SIZES, census, collect, flood, receive, transmit, unbound
 
 PER_QUEUE = 16
 # With it no flow of the tests has the first entry of the table, where frames
@@ -168,6 +168,7 @@ def test_cycles(env: Env) -> None:
         others.demand("on other queues")
     check(min(cycles.got, cycles.posted) > times, "hardly any traffic of the sockets")
     equal(read(f"/sys/class/net/{env.dut.ifname}/carrier_changes"), changes, "carrier changes")
+    unbound(env)
     steady(env.peer, env.dut, "without sockets")
 
 
@@ -245,6 +246,7 @@ def test_killed(env: Env) -> None:
         receive(env, xsk, Kind(run=211), SIZES, 128).demand("by the last one", order=True)
         transmit(env, xsk, Kind(run=212), SIZES, 128).demand("by the last one, sent", order=True)
         census(env, xsk, Kind(run=213))
+    unbound(env)
     steady(env.peer, env.dut, "without sockets")
 
 
@@ -319,6 +321,7 @@ def test_crowd(env: Env) -> None:
             opt = memory.opt
             equal(sorted(memory.free),
                   [i * opt.chunk for i in range(opt.chunks // 2, opt.chunks)], "chunks to send")
+    unbound(env)
     steady(env.peer, env.dut, "without sockets")
 
 
@@ -416,6 +419,7 @@ def test_disturbed(env: Env) -> None:
             census(env, xsk, kind)
             transmit(env, xsk, Kind(run=243 + xsk.queue), SIZES, 128).demand("sent afterwards",
                                                                             order=True)
+    unbound(env)
     steady(env.peer, env.dut, "without sockets")
 
 
@@ -438,6 +442,7 @@ def test_reload(env: Env) -> None:
             wait_for(lambda i=old: env.dut.exists and env.dut.ifindex != i, "the device")
             Remains(xsk).settle()
         env.configure(env.pairs[0])
+    unbound(env)
     steady(env.peer, env.dut, "reloaded")
 
 

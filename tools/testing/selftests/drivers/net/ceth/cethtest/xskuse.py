@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from .env import Env
 from .frames import EVERYBODY, Capture, Kind, Tally, blast
-from .tool import equal
+from .tool import equal, wait_for
 from .xsk import Xsk
 
 COUNT = 600
@@ -76,6 +76,18 @@ def flood(xsk: Xsk, kind: Kind, env: Env, seq: int) -> int:
     xsk.kick_tx()
     xsk.complete()
     return seq
+
+
+def pools(env: Env) -> set[int]:
+    """Memory of the receive queues; a queue that is another one has its own."""
+    return {pool["id"] for pool in env.netdev.page_pools(env.dut.ifindex)
+            if "detached" not in pool}
+
+
+def unbound(env: Env) -> None:
+    """No queue is a socket's any more: that comes some time after its close, and with
+    it the queue is exchanged once more."""
+    wait_for(lambda: len(pools(env)) == env.channel_limits()[0], "the queues to be the stack's")
 
 
 def collect(capture: Capture, socks: list[Xsk], tallies: list[Tally],
