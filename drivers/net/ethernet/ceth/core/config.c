@@ -110,11 +110,11 @@ err:
 	return err;
 }
 
-/* Have pairs @from to @to - 1, which are closed to senders, work no more; their
- * queues go to @set.
+/* Have pairs @from to @to - 1, which are closed to senders, work no more. Their
+ * queues go to @rxq and @txq, that of pair @from first.
  */
-static void ceth_set_take(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
-			  u16 to)
+static void ceth_pairs_detach(struct ceth_dev *cdev, u16 from, u16 to,
+			      struct ceth_rxq **rxq, struct ceth_txq **txq)
 {
 	u16 i;
 
@@ -122,12 +122,12 @@ static void ceth_set_take(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
 		ceth_pair_quiet(&cdev->pairs[i]);
 	synchronize_net();
 	for (i = from; i < to; i++)
-		ceth_pair_detach(&cdev->pairs[i], &set->rxq[i], &set->txq[i]);
+		ceth_pair_detach(&cdev->pairs[i], rxq++, txq++);
 }
 
-/* Take the queues of pairs @from to @to - 1 back, into @set. */
-static void ceth_detach(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
-			u16 to)
+/* The same, of pairs that work; the others work on. */
+static void ceth_pairs_take(struct ceth_dev *cdev, u16 from, u16 to,
+			    struct ceth_rxq **rxq, struct ceth_txq **txq)
 {
 	u16 i;
 
@@ -137,7 +137,13 @@ static void ceth_detach(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
 	synchronize_net();
 	for (i = from; i < to && !cdev->gone; i++)
 		ceth_pair_drain_tx(&cdev->pairs[i]);
-	ceth_set_take(cdev, set, from, to);
+	ceth_pairs_detach(cdev, from, to, rxq, txq);
+}
+
+static void ceth_set_take(struct ceth_dev *cdev, struct ceth_set *set, u16 from,
+			  u16 to)
+{
+	ceth_pairs_take(cdev, from, to, &set->rxq[from], &set->txq[from]);
 }
 
 /* Said once for each try; a setting that the device never takes is given up
@@ -161,15 +167,7 @@ static bool ceth_applied(struct ceth_dev *cdev, const char *what, int err)
 void ceth_take_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq **rxq,
 		    struct ceth_txq **txq)
 {
-	struct ceth_pair *pair = &cdev->pairs[i];
-
-	ceth_pair_close_tx(pair);
-	synchronize_net();
-	if (!cdev->gone)
-		ceth_pair_drain_tx(pair);
-	ceth_pair_quiet(pair);
-	synchronize_net();
-	ceth_pair_detach(pair, rxq, txq);
+	ceth_pairs_take(cdev, i, i + 1, rxq, txq);
 }
 
 /**
@@ -322,7 +320,7 @@ static void ceth_down(struct ceth_dev *cdev, struct ceth_set *set)
 	ceth_dstats_refresh(cdev);
 	cdev->running = false;
 	ceth_dev_reset(cdev);
-	ceth_set_take(cdev, set, 0, n);
+	ceth_pairs_detach(cdev, 0, n, set->rxq, set->txq);
 }
 
 static void ceth_disable(struct ceth_dev *cdev, u16 from)
@@ -512,7 +510,7 @@ static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
 		}
 	}
 	if (n < old) {
-		ceth_detach(cdev, set, n, old);
+		ceth_set_take(cdev, set, n, old);
 		ceth_disable(cdev, n);
 	}
 	/* Devices may want to know of a pair before they take it. */
@@ -521,7 +519,7 @@ static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
 
 err_grow:
 	if (i > old) {
-		ceth_detach(cdev, set, old, i);
+		ceth_set_take(cdev, set, old, i);
 		ceth_disable(cdev, old);
 	}
 	i = min(old, n);
