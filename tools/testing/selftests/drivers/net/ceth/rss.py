@@ -117,8 +117,8 @@ def _refused(env: Env, *commands: str) -> None:
     for words in commands:
         done = run(f"ethtool {words.format(env.dut.ifname)}", ok=False)
         check(done.returncode, f"not refused: ethtool {words}")
+        equal(_show(env), before, f"steering after ethtool {words}")
         say(f"{words}: {' '.join(done.stderr.split())}")
-    equal(_show(env), before, f"steering after ethtool {', '.join(commands)}")
 
 
 def test_hash(env: Env) -> None:
