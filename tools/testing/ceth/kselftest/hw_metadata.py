@@ -16,44 +16,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "selftests/drivers/net/ceth"))
+
+from cethtest.tool import (  # noqa: E402  pylint: disable=wrong-import-position
+    PATIENCE, Failure, Skip, check, in_ns, read, run, wait_for)
 
 NETIF, PEER, NS = os.environ["NETIF"], os.environ["PEER"], os.environ["NS"]
 LOCAL = os.environ["LOCAL_V6"]
-PATIENCE = 40
 FRAMES = 8
 VLAN, PRIORITY = 5, 3
 VLAN_NET = "2001:db8:5::"
 LAUNCH_NS, LAUNCH_QUEUE = 300_000_000, 1
 # How late a frame may be on a machine that has other things to do
 LATE_NS = 200_000_000
-
-
-def run(command: str) -> str:
-    """A command that has to work."""
-    return subprocess.run(command.split(), check=True, text=True, capture_output=True).stdout
-
-
-def in_peer(command: str) -> str:
-    """The same, where the peer is."""
-    return run(f"ip netns exec {NS} {command}")
-
-
-def wait_for(ready: Callable[[], object], what: str) -> None:
-    """Until it is so, but not for ever."""
-    end = time.monotonic() + PATIENCE
-    while not ready():
-        if time.monotonic() > end:
-            raise AssertionError(f"waited in vain for {what}")
-        time.sleep(0.1)
-
-
-def check(good: object, what: str) -> None:
-    """Fail."""
-    if not good:
-        raise AssertionError(what)
 
 
 class Program:
@@ -100,7 +78,7 @@ def program(path: str, *options: str) -> Iterator[Program]:
             it.expect("^(attach bpf program...)$", 1)
             it.expect("^poll: (0) ", 1)
             yield it
-        except AssertionError:
+        except Failure:
             print("\n".join(f"# {line}" for line in it.log.read_text("utf-8").splitlines()))
             raise
         finally:
@@ -109,28 +87,21 @@ def program(path: str, *options: str) -> Iterator[Program]:
 
 def peer_socket() -> socket.socket:
     """One at the peer; its kernel checks the sums itself."""
-    here = os.open("/proc/self/ns/net", os.O_RDONLY)
-    try:
-        with open(f"/run/netns/{NS}", "rb") as there:
-            os.setns(there.fileno(), os.CLONE_NEWNET)
+    with in_ns(NS):
         sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        sock.settimeout(PATIENCE)
-        return sock
-    finally:
-        os.setns(here, os.CLONE_NEWNET)
-        os.close(here)
+    sock.settimeout(PATIENCE)
+    return sock
 
 
 def vlan(priority: int) -> None:
     """Frames to VLAN_NET are tagged, and the device lets them pass."""
-    mac = Path(f"/sys/class/net/{NETIF}/address").read_text(encoding="ascii").strip()
+    mac = read(f"/sys/class/net/{NETIF}/address")
     run(f"ip link add link {NETIF} name tagged type vlan id {VLAN}")
     run("ip link set tagged up")
-    in_peer(f"ip link add link {PEER} name tagged type vlan id {VLAN} "
-            f"egress-qos-map 0:{priority}")
-    in_peer("ip link set tagged up")
-    in_peer(f"ip addr add {VLAN_NET}2/64 dev tagged nodad")
-    in_peer(f"ip neigh replace {VLAN_NET}1 lladdr {mac} dev tagged nud permanent")
+    run(f"ip link add link {PEER} name tagged type vlan id {VLAN} egress-qos-map 0:{priority}", NS)
+    run("ip link set tagged up", NS)
+    run(f"ip addr add {VLAN_NET}2/64 dev tagged nodad", NS)
+    run(f"ip neigh replace {VLAN_NET}1 lladdr {mac} dev tagged nud permanent", NS)
 
 
 def test_echo(path: str) -> None:
@@ -191,17 +162,16 @@ def main() -> int:
     tests = (test_echo, test_vlan, test_stack, test_launch)
     failed = 0
     run(f"ethtool -L {NETIF} combined 2")
-    in_peer(f"ethtool -K {PEER} rx off")
+    run(f"ethtool -K {PEER} rx off", NS)
     print(f"TAP version 13\n1..{len(tests)}", flush=True)
     for n, test in enumerate(tests, 1):
         why = ""
         try:
             test(path)
-        except (AssertionError, OSError, subprocess.CalledProcessError) as e:
-            why = f"{e} {getattr(e, 'stderr', '')}".strip()
-        for where in ([], ["-n", NS]):
-            subprocess.run(["ip", *where, "link", "del", "tagged"], check=False,
-                           stderr=subprocess.DEVNULL)
+        except (Failure, Skip, OSError) as e:
+            why = str(e) or repr(e)
+        for where in (None, NS):
+            run("ip link del tagged", where, ok=False)
         if why:
             print(f"# {why}")
             failed += 1

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import fcntl
-import functools
 import mmap
 import os
 import re
@@ -26,7 +25,8 @@ from cethtest.stats import Delta, Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
 from cethtest.tool import Failure, Skip, check, equal, read, rounds, run, wait_for, write
 from cethtest.xsk import Options, Xsk
-from cethtest.xskuse import SIZES, census, flood, pools, receive, transmit, unbound
+from cethtest.xskuse import (SIZES, by_flow, census, enter, flood, pools, receive, transmit,
+                             unbound)
 
 # Of netdev-genl
 BIND_RX, QUEUE_CREATE = 13, 16
@@ -41,7 +41,6 @@ UDMABUF_CREATE = 0x40187542
 EOPNOTSUPP = 95
 MODULE = Path("/sys/module/ceth_requeue/parameters")
 BOX, HOST, NETKIT = "ceth-box", "ceth-host", "ceth-nk"
-PER_QUEUE = 16
 # Microseconds from a frame to its interrupt
 WAIT = 10000
 # The queue that is leased
@@ -183,20 +182,6 @@ def test_program(env: Env) -> None:
     equal(bpf.count(TX), tally.sent, "frames that the program has seen")
 
 
-@functools.cache
-def by_flow(env: Env) -> Bpf:
-    """Frames of a queue to its socket, if it has one."""
-    bpf = Bpf(env, "xsk")
-    bpf.maps["each"].set(0, struct.pack("=I", 1))
-    return bpf
-
-
-def enter(env: Env, xsk: Xsk, queue: int) -> None:
-    """What the queue gets is the socket's."""
-    check(xsk.zerocopy, "bound without zero-copy")
-    by_flow(env).maps["xsks"].set(queue * PER_QUEUE, struct.pack("=I", xsk.sock.fileno()))
-
-
 def test_socket(env: Env) -> None:
     """The queue that comes has the socket of the one that goes, and all its chunks."""
     prepare(env)
@@ -204,7 +189,7 @@ def test_socket(env: Env) -> None:
     env.channels(1, env.peer)
     by_flow(env).attach("by_flow")
     with Xsk(env.dut) as xsk:
-        enter(env, xsk, 0)
+        enter(env, xsk)
         xsk.fill_up()
         for i in range(4):
             flood(xsk, Kind(run=49), env, 0)
@@ -383,7 +368,7 @@ def test_lease(env: Env) -> None:
     """A socket in a container has a queue of the device, with zero-copy."""
     box = box_of(env)
     with Xsk(box.device, box.lease(env.dut, LEASED)) as xsk:
-        enter(env, xsk, LEASED)
+        enter(env, xsk, queue=LEASED)
         xsk.fill_up()
         kind = Kind(run=60, udp=True, flows=16)
         for words, all_of_it in ((f"equal {LEASED}", False), (f"equal 1 start {LEASED}", True)):
@@ -413,7 +398,7 @@ def test_lease_rules(env: Env) -> None:
     box = box_of(env)
     steer(env, f"equal {LEASED}")
     with Xsk(box.device, box.lease(env.dut, LEASED)) as xsk:
-        enter(env, xsk, LEASED)
+        enter(env, xsk, queue=LEASED)
         xsk.fill_up()
         for run_of, words in ((70, f"action {LEASED}"), (71, "context 1")):
             if "context" in words:
@@ -446,7 +431,7 @@ def test_lease_guarded(env: Env) -> None:
             refused(lambda: Xsk(env.dut, LEASED, patience=0.5), "a socket of the device itself")
         for _ in range(2):
             with Xsk(box.device, mine) as xsk:
-                enter(env, xsk, LEASED)
+                enter(env, xsk, queue=LEASED)
                 xsk.fill_up()
         with Xsk(env.dut, 0, Options()) as xsk:
             refused(lambda: box.lease(env.dut, 0), "lease of a queue with a socket")
@@ -468,7 +453,7 @@ def test_lease_outlived(env: Env) -> None:
     box = box_of(env)
     old = env.dut.ifindex
     with Xsk(box.device, box.lease(env.dut, LEASED)) as xsk:
-        enter(env, xsk, LEASED)
+        enter(env, xsk, queue=LEASED)
         xsk.fill_up()
         run(f"devlink dev reload {name}")
         wait_for(lambda: env.dut.exists and env.dut.ifindex != old, "the device to come back")

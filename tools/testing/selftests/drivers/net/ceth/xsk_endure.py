@@ -6,7 +6,6 @@ whatever happens to the device meanwhile. No chunk gets lost."""
 from __future__ import annotations
 
 import contextlib
-import functools
 import multiprocessing
 import os
 import random
@@ -19,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from cethtest.bpf import Bpf
 from cethtest.env import Env
 from cethtest.flow import Both, Flow, steady
 from cethtest.frames import EVERYBODY, HEAD, UDP_OFFSET, Capture, Kind, Tally, blast
@@ -28,9 +26,9 @@ from cethtest.stats import Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
 from cethtest.tool import Skip, check, equal, read, rounds, run, settle, wait_for, write
 from cethtest.xsk import Options, Umem, Xsk
-from cethtest.xskuse import SIZES, census, collect, flood, receive, transmit, unbound
+from cethtest.xskuse import (SIZES, by_flow, census, collect, enter, flood, receive, transmit,
+                             unbound)
 
-PER_QUEUE = 16
 # With it no flow of the tests has the first entry of the table, where frames
 # without a hash go.
 KEY = ":".join(f"{n:02x}" for n in random.Random(2).randbytes(40))
@@ -50,12 +48,6 @@ def hurry(env: Env) -> None:
     env.later(lambda: write(knob, before))
 
 
-@functools.cache
-def bpf_of(env: Env) -> Bpf:
-    """Programs are loaded once."""
-    return Bpf(env, "xsk")
-
-
 def prepare(env: Env, least: int = 2, each: int = 1) -> int:
     """Queues, and the program; frames of hashed kinds are not for queue 0."""
     env.need_ceth("AF_XDP zero-copy")
@@ -64,9 +56,7 @@ def prepare(env: Env, least: int = 2, each: int = 1) -> int:
         raise Skip(f"needs {least} queues")
     env.channels(queues)
     env.channels(queues, env.peer)
-    bpf = bpf_of(env)
-    bpf.maps["each"].set(0, struct.pack("=I", each))
-    bpf.attach("by_flow")
+    by_flow(env, each).attach("by_flow")
     return queues
 
 
@@ -78,13 +68,6 @@ def keep_first_free(env: Env, queues: int) -> None:
             *(str(n) for n in others)], ok=False).returncode:
         raise Skip("nothing steers frames to other queues")
     env.later(lambda: run(f"ethtool -X {env.dut.ifname} default", ok=False))
-
-
-def enter(env: Env, xsk: Xsk, of: int = 0) -> None:
-    """Frames of the queue, or its flows of that number, are the socket's."""
-    check(xsk.zerocopy, "bound without zero-copy")
-    bpf_of(env).maps["xsks"].set(xsk.queue * PER_QUEUE + of,
-                                 struct.pack("=I", xsk.sock.fileno()))
 
 
 class Cycles:
@@ -161,6 +144,8 @@ def test_cycles(env: Env) -> None:
         started = time.monotonic()
         for i in range(times):
             cycles.one(i)
+            if i % 1000 == 999:
+                say(f"{i + 1} of {times}")
         say(f"{(time.monotonic() - started) * 1000 / times:.1f} ms each; {cycles.got} frames "
             f"received, {cycles.posted} posted")
         say(usage.demand(times, "binding"))

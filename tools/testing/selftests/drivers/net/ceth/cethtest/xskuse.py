@@ -3,17 +3,43 @@
 
 from __future__ import annotations
 
+import functools
+import struct
 import time
 from collections.abc import Callable
 
+from .bpf import Bpf
 from .env import Env
 from .frames import EVERYBODY, Capture, Kind, Tally, blast
-from .tool import equal, wait_for
+from .tool import check, equal, wait_for
 from .xsk import Xsk
 
 COUNT = 600
 CHUNK = 64
 SIZES = [60, 61, 300, 1024, 1514]
+# Sockets that a queue can have, of xsk.bpf.c
+PER_QUEUE = 16
+
+
+@functools.cache
+def _program(env: Env) -> Bpf:
+    return Bpf(env, "xsk")
+
+
+def by_flow(env: Env, each: int = 1) -> Bpf:
+    """Has each queue's frames go to its sockets, of which there are so many; once
+    it is attached."""
+    bpf = _program(env)
+    bpf.maps["each"].set(0, struct.pack("=I", each))
+    return bpf
+
+
+def enter(env: Env, xsk: Xsk, of: int = 0, queue: int | None = None) -> None:
+    """Frames of the queue, or its flows of that number, are the socket's. The device
+    may have another number for the queue than the socket's."""
+    check(xsk.zerocopy, "bound without zero-copy")
+    _program(env).maps["xsks"].set((xsk.queue if queue is None else queue) * PER_QUEUE + of,
+                                   struct.pack("=I", xsk.sock.fileno()))
 
 
 def census(env: Env, xsk: Xsk, kind: Kind) -> None:
