@@ -120,19 +120,21 @@ class Usage:
         self.env = env
         run("sync")
         self.slabs, self.memory, self.pins = _slabs(), _memory(), _pins()
-        self.pools = len(env.netdev.page_pools(env.dut.ifindex))
+        self.pools = len(self._pools()[1])
+
+    def _pools(self) -> tuple[list[dict[str, int]], list[dict[str, int]]]:
+        """Page pools that wait for their pages, and those of queues. The kernel looks
+        once a second whether the former have come."""
+        all_of = self.env.netdev.page_pools(self.env.dut.ifindex)
+        return ([p for p in all_of if "detached" in p], [p for p in all_of if "detached" not in p])
 
     def demand(self, times: int, what: str) -> str:
         """Fail unless now there is no more, after so many times of something."""
-
-        def pools() -> list[dict[str, int]]:
-            return self.env.netdev.page_pools(self.env.dut.ifindex)
-
         wait_for(lambda: _pins() <= self.pins, f"{what}: memory to be let go of, {_pins()} of "
                                                f"{self.pins} pages")
         equal(_pins(), self.pins, f"{what}: pages that are pinned")
-        wait_for(lambda: not any("detached" in p for p in pools()) and len(pools()) == self.pools,
-                 f"{what}: {self.pools} page pools, and not {pools()}")
+        wait_for(lambda: not self._pools()[0], f"{what}: pages of pools that are gone")
+        equal(len(self._pools()[1]), self.pools, f"{what}: page pools")
         more: dict[str, int] = {}
 
         def left() -> bool:
