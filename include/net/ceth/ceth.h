@@ -86,6 +86,9 @@ struct seq_file;
  *	within seconds, whatever the far end does, and the last completion
  *	raises the interrupt: where it does not, something was lost. Without
  *	it the core does not look into queues that are not full.
+ * @CETH_CAP_TX_ALONE: a transmit queue works without the receive queue of its
+ *	index, with any pair's interrupt (&ceth_ring_conf.irq), whatever
+ *	set_pairs says: XDP can have queues of its own.
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -106,6 +109,7 @@ enum ceth_cap {
 	CETH_CAP_FUNCTIONS		= BIT(15),
 	CETH_CAP_STATS			= BIT(16),
 	CETH_CAP_TX_TIMELY		= BIT(17),
+	CETH_CAP_TX_ALONE		= BIT(18),
 };
 
 /**
@@ -539,7 +543,9 @@ struct ceth_link {
  * @size: descriptors, and ids; a power of two
  * @buf_len: receive: bytes of a buffer that the device may write, prefix
  *	included; any number from 256 on
- * @idx: index of the pair
+ * @idx: index: that of the pair; of a transmit ring for XDP alone
+ *	(CETH_CAP_TX_ALONE) one that no pair uses
+ * @irq: the pair whose interrupt it has, by the same count
  * @tx: a transmit ring
  * @mem: memory, with &ceth_ops.ring_entry
  * @dma: where the device finds it
@@ -550,6 +556,7 @@ struct ceth_ring_conf {
 	u32 size;
 	u32 buf_len;
 	u16 idx;
+	u16 irq;
 	bool tx;
 };
 

@@ -15,6 +15,7 @@
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <net/devlink.h>
+#include <net/netdev_rx_queue.h>
 #include <net/page_pool/helpers.h>
 #include <net/xdp.h>
 #include <net/xdp_sock_drv.h>
@@ -43,6 +44,7 @@
 #define CETH_HAVE_XSK_METADATA_REQUEST_POOL	1
 #define CETH_HAVE_PARAM_BY_REF			1
 #define CETH_HAVE_QUEUE_CONFIG			1
+#define CETH_HAVE_QUEUE_LEASE			1
 #ifdef CONFIG_NET_SHAPER
 #define CETH_HAVE_NET_SHAPER			1
 #endif
@@ -108,6 +110,16 @@ static inline void ceth_cfg_unlock(struct net_device *dev)
 #else
 #define CETH_QCFG_ARG
 #endif
+
+/* Receive queues that another device leases (7.1); configuration lock */
+static inline bool ceth_queue_leased(struct net_device *dev, u16 i)
+{
+#ifdef CETH_HAVE_QUEUE_LEASE
+	return __netif_get_rx_queue(dev, i)->lease;
+#else
+	return false;
+#endif
+}
 
 /* Settings of NAPI that survive it (6.13). */
 #ifndef CETH_HAVE_NAPI_CONFIG

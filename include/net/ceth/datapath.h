@@ -308,7 +308,7 @@ struct ceth_dp_ops {
 	void (*irq_disarm)(struct ceth_pair *pair);
 	/**
 	 * @irq_arm: polling ends, ask for an interrupt at the next completion
-	 *	of either queue (transmit may wait for several, unless
+	 *	of either queue, and of &ceth_pair.xdp_own (transmit may wait for several, unless
 	 *	&ceth_pair.tx_prompt is set).
 	 *	Return: there are completions already, poll again.
 	 */
@@ -377,9 +377,9 @@ struct ceth_dp_fn {
 	void (*rx_xdp)(struct ceth_rx_poll *p);
 	void (*rx_stack)(struct ceth_rx_poll *p);
 	void (*rx_refill)(struct ceth_rx_poll *p);
-	bool (*tx_clean)(struct ceth_pair *pair, int budget);
+	bool (*tx_clean)(struct ceth_txq *txq, int budget);
 	void (*xdp_send)(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk);
-	bool (*zc_clean)(struct ceth_pair *pair, int budget);
+	bool (*zc_clean)(struct ceth_txq *txq, int budget);
 	void (*zc_batch)(struct ceth_rx_poll *p);
 	void (*zc_send)(struct ceth_pair *pair, struct ceth_rx_poll *p);
 	int (*zc_poll)(struct ceth_pair *pair, int budget);
@@ -406,17 +406,20 @@ ceth_poll_tmpl(struct napi_struct *napi, int budget,
 	       const struct ceth_dp_fn *fn, const struct ceth_dp_ops *ops)
 {
 	struct ceth_pair *pair = container_of(napi, struct ceth_pair, napi);
-	bool again;
+	struct ceth_txq *own = READ_ONCE(pair->xdp_own);
+	bool again = false;
 	int done;
 
 	if (unlikely(!budget))
 		return 0;
 
+	if (own)
+		again = fn->tx_clean(own, budget);
 	if (likely(!pair->rxq->xsk)) {
-		again = fn->tx_clean(pair, budget);
+		again |= fn->tx_clean(pair->txq_done, budget);
 		done = ceth_rx_poll_tmpl(pair, budget, fn, ops);
 	} else {
-		again = fn->zc_clean(pair, budget);
+		again |= fn->zc_clean(pair->txq_done, budget);
 		again |= fn->xsk_xmit(pair);
 		done = fn->zc_poll(pair, budget);
 	}
@@ -446,6 +449,7 @@ static __always_inline enum ceth_pending
 ceth_pending_tmpl(struct ceth_pair *pair, const struct ceth_dp_ops *ops)
 {
 	void *rx = ceth_rxq_priv(pair->rxq);
+	const struct ceth_txq *own = READ_ONCE(pair->xdp_own);
 	void *tx = ceth_txq_priv(pair->txq_done);
 	struct ceth_rx_cmpl c;
 	struct ceth_cursor cur;
@@ -454,6 +458,12 @@ ceth_pending_tmpl(struct ceth_pair *pair, const struct ceth_dp_ops *ops)
 	ops->rx_open(rx, &cur, 1);
 	if (ops->rx_next(rx, &cur, &c))
 		return CETH_PENDING_RX;
+	ops->tx_open(tx, &cur, 1);
+	if (ops->tx_next(tx, &cur, &id))
+		return CETH_PENDING_TX;
+	if (!own)
+		return CETH_PENDING_NONE;
+	tx = ceth_txq_priv(own);
 	ops->tx_open(tx, &cur, 1);
 	return ops->tx_next(tx, &cur, &id) ? CETH_PENDING_TX :
 					     CETH_PENDING_NONE;
@@ -479,19 +489,20 @@ static noinline void name##_rx_refill(struct ceth_rx_poll *p)		\
 {									\
 	ceth_rx_refill(p->rxq, &p->post, &(ops));			\
 }									\
-static noinline bool name##_tx_clean(struct ceth_pair *pair, int budget) \
+static noinline bool name##_tx_clean(struct ceth_txq *txq, int budget)	\
 {									\
-	return ceth_tx_clean_tmpl(pair, budget, false, &(ops));	\
+	return ceth_tx_clean_tmpl(txq, budget, false, &(ops));		\
 }									\
-static noinline bool name##_zc_clean(struct ceth_pair *pair, int budget) \
+static noinline bool name##_zc_clean(struct ceth_txq *txq, int budget)	\
 {									\
-	return ceth_tx_clean_tmpl(pair, budget, true, &(ops));		\
+	return ceth_tx_clean_tmpl(txq, budget, true, &(ops));		\
 }									\
 static noinline u32 name##_xdp_any(struct ceth_pair *pair,		\
+				   struct ceth_txq *txq,		\
 				   struct ceth_xdp_bulk *bulk,		\
 				   struct ceth_cursor *cur, u32 *bytes)	\
 {									\
-	return ceth_xdp_send_any(pair, bulk, cur, bytes, &(ops));	\
+	return ceth_xdp_send_any(pair, txq, bulk, cur, bytes, &(ops)); \
 }									\
 static noinline void name##_xdp_send(struct ceth_pair *pair,		\
 				     struct ceth_xdp_bulk *bulk)	\

@@ -378,7 +378,9 @@ struct ceth_txq {
 	dma_addr_t prefixes_dma;
 	/** @dev: DMA device */
 	struct device *dev;
-	/** @netq: queue of the stack; its lock is the transmit lock */
+	/** @lock: the transmit lock: that of @netq, or @own_lock */
+	spinlock_t *lock;
+	/** @netq: queue of the stack */
 	struct netdev_queue *netq;
 	/** @size: ids, and descriptors of the ring; a power of two */
 	u32 size;
@@ -415,6 +417,18 @@ struct ceth_txq {
 	/* slow */
 	/** @pair: the pair it belongs to */
 	struct ceth_pair *pair ____cacheline_aligned_in_smp;
+	/** @own_lock: @lock of a queue for XDP alone */
+	spinlock_t own_lock;
+	/** @watch: what the core's watch saw last time; under @lock */
+	struct {
+		/** @watch.tail: @free_tail */
+		u32 tail;
+		/**
+		 * @watch.since: when it was first seen to be that, jiffies; 0:
+		 *	nothing in flight
+		 */
+		unsigned long since;
+	} watch;
 	/** @ring: the ring */
 	struct ceth_ring_conf ring;
 	/** @priv: the backend's part, &ceth_datapath.txq_priv bytes */
@@ -426,16 +440,11 @@ struct ceth_txq {
  * @polls: &ceth_rx_stats.polls
  * @events: &ceth_pair.events
  * @suspect: completions, and nobody came for them
- * @tx_tail: &ceth_txq.free_tail
- * @tx_since: when it was first seen to be that, jiffies; 0: nothing in flight;
- *	both under the transmit lock
  */
 struct ceth_watch {
 	u64 polls;
 	u16 events;
 	bool suspect;
-	u32 tx_tail;
-	unsigned long tx_since;
 };
 
 /**
@@ -445,6 +454,11 @@ struct ceth_watch {
  * Lives as long as the device; the queues come and go. @rxq and @txq_done
  * change while NAPI is disabled. @txq changes under the transmit lock; NULL:
  * nothing may be sent, so that what is in flight can drain.
+ *
+ * XDP sends on @xdp: the stack's queue, or one for XDP alone (@xdp_own), or, NULL,
+ * not at all. It changes under the transmit lock of the queue that it was; who
+ * has taken that looks once more (ceth_xdp_lock()). @xdp_own appears before it is
+ * in @xdp, and goes after it has been, with a grace period before it is freed.
  */
 struct ceth_pair {
 	/** @napi: serves both queues */
@@ -455,7 +469,11 @@ struct ceth_pair {
 	struct ceth_txq *txq;
 	/** @txq_done: transmit queue, for completion */
 	struct ceth_txq *txq_done;
-	/** @netq: transmit queue of the stack; its lock is the transmit lock */
+	/** @xdp: transmit queue for XDP frames */
+	struct ceth_txq *xdp;
+	/** @xdp_own: the same, for completion, if it is another one than @txq */
+	struct ceth_txq *xdp_own;
+	/** @netq: transmit queue of the stack */
 	struct netdev_queue *netq;
 	/** @cdev: the device */
 	struct ceth_dev *cdev;
@@ -506,6 +524,8 @@ struct ceth_pair {
 	struct ceth_rx_stats rx_stats;
 	/** @tx_stats: counters of the transmit index */
 	struct ceth_tx_stats tx_stats;
+	/** @xdp_stats: those of @xdp_own; to be added to @tx_stats */
+	struct ceth_tx_stats xdp_stats;
 };
 
 /**
@@ -565,11 +585,50 @@ static __always_inline u32 ceth_tx_segs(const struct ceth_txq *txq, u32 id)
  * ceth_pair_netq() - transmit queue of the stack
  * @pair: the pair
  *
- * Return: the queue; its lock is the transmit lock.
+ * Return: the queue; its lock is the transmit lock of &ceth_pair.txq.
  */
 static inline struct netdev_queue *ceth_pair_netq(const struct ceth_pair *pair)
 {
 	return pair->netq;
+}
+
+/**
+ * ceth_xdp_unlock() - undo ceth_xdp_lock()
+ * @txq: the queue
+ */
+static __always_inline void ceth_xdp_unlock(struct ceth_txq *txq)
+{
+	__acquire(txq->lock);
+	spin_unlock(txq->lock);
+}
+
+/**
+ * ceth_xdp_lock() - transmit queue for XDP frames
+ * @pair: the pair; bottom halves are off
+ *
+ * Return: the queue, under its transmit lock; NULL: nothing can be sent, and
+ * nothing is locked.
+ */
+static __always_inline struct ceth_txq *ceth_xdp_lock(struct ceth_pair *pair)
+{
+	struct ceth_txq *txq = READ_ONCE(pair->xdp);
+
+	while (likely(txq)) {
+		struct ceth_txq *now;
+
+		spin_lock(txq->lock);
+		/* To sparse nothing is locked: it depends on the result. */
+		__release(txq->lock);
+		now = READ_ONCE(pair->xdp);
+		if (likely(now == txq))
+			break;
+		/* Closed, or exchanged, meanwhile. It is still there: it goes
+		 * after a grace period.
+		 */
+		ceth_xdp_unlock(txq);
+		txq = now;
+	}
+	return txq;
 }
 
 void *ceth_pair_priv(const struct ceth_pair *pair);

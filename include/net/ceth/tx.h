@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* CETH: transmit templates, inlined into the backend by CETH_DATAPATH().
  *
- * Packets of the stack, redirected frames and XDP_TX share the ring of the
- * pair, under the transmit lock of its queue. Segments are named by ids, which
+ * Redirected frames and XDP_TX have a ring of their own, where the device has
+ * room, or share that of the pair with packets of the stack. A ring is written
+ * under the transmit lock of its queue. Segments are named by ids, which
  * go round: free_ids -> record -> device -> completion -> free_ids (ownership:
  * see <net/ceth/queue.h>).
  */
@@ -59,6 +60,7 @@ void ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta);
 void ceth_tx_time(struct sk_buff *skb, u64 time);
 netdev_tx_t ceth_tx_drop(struct ceth_pair *pair, struct sk_buff *skb);
 netdev_tx_t ceth_tx_busy(struct ceth_txq *txq);
+int ceth_xdp_closed(struct ceth_pair *pair, u32 n);
 int ceth_tx_map_frame(struct ceth_txq *txq, struct xdp_frame *frame,
 		      struct ceth_tx_seg *segs);
 void ceth_tx_bad(struct ceth_txq *txq);
@@ -232,29 +234,30 @@ static __always_inline void ceth_xdp_tx_seg(const struct ceth_xdp_tx *f,
 
 /**
  * ceth_xdp_send_any() - put frames on the ring, with whatever can happen
- * @pair: the pair; under the transmit lock
+ * @pair: the pair
+ * @txq: the queue, under its transmit lock; NULL: nothing can be sent
  * @bulk: frames to send back
- * @cur: where they go; NULL: nothing can be sent
+ * @cur: where they go
  * @bytes: of the frames on the ring
  * @ops: the backend's
  *
  * Return: frames on the ring; the others are dropped and counted.
  */
 static __always_inline u32 ceth_xdp_send_any(struct ceth_pair *pair,
+					     struct ceth_txq *txq,
 					     struct ceth_xdp_bulk *bulk,
 					     struct ceth_cursor *cur,
 					     u32 *bytes,
 					     const struct ceth_dp_ops *ops)
 {
 	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
-	struct ceth_txq *txq = pair->txq;
 	const struct ceth_xdp_tx *f;
 	u32 sent = 0;
 
 	for (f = bulk->f; f < bulk->end; f++) {
 		struct ceth_tx_rec *rec;
 
-		if (!cur || ceth_tx_avail(txq) <= f->frags) {
+		if (!txq || ceth_tx_avail(txq) <= f->frags) {
 			ceth_xdp_tx_drop(pair, f);
 			continue;
 		}
@@ -305,21 +308,18 @@ static __always_inline void ceth_xdp_posted(struct ceth_txq *txq,
  */
 static __always_inline void
 ceth_xdp_bulk_send(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk,
-		   u32 (*any)(struct ceth_pair *pair,
+		   u32 (*any)(struct ceth_pair *pair, struct ceth_txq *txq,
 			      struct ceth_xdp_bulk *bulk,
 			      struct ceth_cursor *cur, u32 *bytes),
 		   const struct ceth_dp_ops *ops)
 {
-	struct netdev_queue *netq = ceth_pair_netq(pair);
+	struct ceth_txq *txq = ceth_xdp_lock(pair);
 	struct ceth_xdp_tx *f, *end = bulk->end;
 	u32 sent = end - bulk->f, bytes = 0;
 	struct ceth_cursor cur;
-	struct ceth_txq *txq;
 
-	__netif_tx_lock(netq, smp_processor_id());
-	txq = pair->txq;
 	if (unlikely(!txq)) {
-		any(pair, bulk, NULL, &bytes);
+		any(pair, NULL, bulk, NULL, &bytes);
 		goto out;
 	}
 	ops->tx_post_open(txq->priv, &cur);
@@ -349,7 +349,7 @@ ceth_xdp_bulk_send(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk,
 		/* A copy, so that the other can be in registers. */
 		struct ceth_cursor at = cur;
 
-		sent = any(pair, bulk, &at, &bytes);
+		sent = any(pair, txq, bulk, &at, &bytes);
 		cur = at;
 	}
 	if (likely(sent)) {
@@ -357,8 +357,8 @@ ceth_xdp_bulk_send(struct ceth_pair *pair, struct ceth_xdp_bulk *bulk,
 		bulk->sent += sent;
 		bulk->posted = true;
 	}
+	ceth_xdp_unlock(txq);
 out:
-	__netif_tx_unlock(netq);
 	bulk->end = bulk->f;
 	bulk->frags = 0;
 }
@@ -371,12 +371,13 @@ out:
 static __always_inline void ceth_xdp_bulk_flush(struct ceth_pair *pair,
 						const struct ceth_dp_ops *ops)
 {
-	struct netdev_queue *netq = ceth_pair_netq(pair);
+	struct ceth_txq *txq = ceth_xdp_lock(pair);
 
-	__netif_tx_lock(netq, smp_processor_id());
-	if (likely(pair->txq) && ops->tx_flush(pair->txq->priv))
-		pair->tx_stats.kicks++;
-	__netif_tx_unlock(netq);
+	if (unlikely(!txq))
+		return;
+	if (ops->tx_flush(txq->priv))
+		txq->stats->kicks++;
+	ceth_xdp_unlock(txq);
 }
 
 /**
@@ -468,23 +469,22 @@ static __always_inline u32 ceth_tx_clean_xsk(struct ceth_txq *txq,
 
 /**
  * ceth_tx_clean_tmpl() - transmit completion
- * @pair: the pair
+ * @txq: the queue
  * @budget: NAPI budget, not 0: that is netpoll, which may be in hard interrupt
  *	context, so that nothing of XDP can be returned
- * @zc: the pair has AF_XDP memory
+ * @zc: the queue has AF_XDP memory
  * @ops: the backend's
  *
  * Return: there may be more.
  */
-static __always_inline bool ceth_tx_clean_tmpl(struct ceth_pair *pair,
+static __always_inline bool ceth_tx_clean_tmpl(struct ceth_txq *txq,
 					       int budget, bool zc,
 					       const struct ceth_dp_ops *ops)
 {
 	struct xdp_frame_bulk bq __uninitialized;
-	struct ceth_txq *txq = pair->txq_done;
 	struct ceth_tx_rec *recs = txq->recs;
 	u32 tail, id, total, size = txq->size;
-	struct ceth_rxq *rxq = pair->rxq;
+	struct ceth_rxq *rxq = txq->pair->rxq;
 	u16 *free_ids = txq->free_ids;
 	bool frames = false, second = false;
 	u32 pkts = 0, bytes = 0, xsk = 0;
@@ -697,7 +697,6 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 {
 	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
 	u32 cpu = smp_processor_id(), n_txq = dev->real_num_tx_queues;
-	struct netdev_queue *netq;
 	struct ceth_cursor cur;
 	struct ceth_pair *pair;
 	struct ceth_txq *txq;
@@ -708,14 +707,9 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 		return -EINVAL;
 
 	pair = ceth_netdev_pair(dev, cpu < n_txq ? cpu : cpu % n_txq);
-	netq = ceth_pair_netq(pair);
-	__netif_tx_lock(netq, cpu);
-	txq = pair->txq;
-	if (unlikely(!txq)) {
-		pair->tx_stats.xdp_full += n;
-		__netif_tx_unlock(netq);
-		return -ENETDOWN;
-	}
+	txq = ceth_xdp_lock(pair);
+	if (unlikely(!txq))
+		return ceth_xdp_closed(pair, n);
 
 	ops->tx_post_open(txq->priv, &cur);
 	for (i = 0; i < n; i++) {
@@ -773,7 +767,7 @@ ceth_xdp_xmit_tmpl(struct net_device *dev, int n, struct xdp_frame **frames,
 	u64_stats_update_end(&txq->stats->syncp);
 	if ((flags & XDP_XMIT_FLUSH) && ops->tx_flush(txq->priv))
 		txq->stats->kicks++;
-	__netif_tx_unlock(netq);
+	ceth_xdp_unlock(txq);
 	return i;
 }
 

@@ -284,13 +284,10 @@ static __always_inline void ceth_zc_tx_send(struct ceth_pair *pair,
 					    const struct ceth_dp_ops *ops)
 {
 	struct ceth_tx_seg segs[CETH_TX_MAX_SEGS] __uninitialized;
-	struct netdev_queue *netq = ceth_pair_netq(pair);
+	struct ceth_txq *txq = ceth_xdp_lock(pair);
 	u32 i, k, n, sent = 0, bytes = 0;
 	struct ceth_cursor cur;
-	struct ceth_txq *txq;
 
-	__netif_tx_lock(netq, smp_processor_id());
-	txq = pair->txq;
 	if (likely(txq))
 		ops->tx_post_open(txq->priv, &cur);
 	for (i = 0; i < p->tx.n; i += n) {
@@ -335,7 +332,8 @@ static __always_inline void ceth_zc_tx_send(struct ceth_pair *pair,
 		p->tx.sent += sent;
 		p->tx.posted = true;
 	}
-	__netif_tx_unlock(netq);
+	if (likely(txq))
+		ceth_xdp_unlock(txq);
 	p->tx.n = 0;
 }
 

@@ -66,7 +66,7 @@ int ceth_make_pair(struct ceth_dev *cdev, const struct ceth_cfg *cfg, u16 i,
 	rx = ceth_rxq_alloc(pair, cfg);
 	if (IS_ERR(rx))
 		return PTR_ERR(rx);
-	tx = ceth_txq_alloc(pair, cfg);
+	tx = ceth_txq_alloc(pair, cfg, i);
 	if (IS_ERR(tx)) {
 		ceth_rxq_free(rx);
 		return PTR_ERR(tx);
@@ -189,6 +189,7 @@ int ceth_give_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq *rxq,
 	if (err)
 		return err;
 	ceth_pair_go(pair);
+	ceth_xdpq_update(cdev, cdev->cfg.n_pairs);
 	/* A queue that starts has none. */
 	if (!ceth_has(cdev, CETH_CAP_COALESCE_QUEUE))
 		says = &cdev->pairs[0];
@@ -285,6 +286,7 @@ static int ceth_up(struct ceth_dev *cdev, struct ceth_set *set,
 	ceth_settle(cdev);
 	for (i = 0; i < n; i++)
 		ceth_pair_go(&cdev->pairs[i]);
+	ceth_xdpq_update(cdev, n);
 	ceth_watch_start(cdev);
 	queue_work(cdev->wq, &cdev->link_work);
 	return 0;
@@ -481,6 +483,7 @@ static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
 		}
 	}
 
+	ceth_xdpq_update(cdev, max(old, n));
 	for (i = old; i < n; i++) {
 		err = ceth_pair_enable(&cdev->pairs[i]);
 		if (err)
@@ -513,6 +516,7 @@ static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
 		ceth_set_take(cdev, set, n, old);
 		ceth_disable(cdev, n);
 	}
+	ceth_xdpq_update(cdev, n);
 	/* Devices may want to know of a pair before they take it. */
 	ceth_applied(cdev, "interrupt moderation", ceth_coalesce_apply(cdev));
 	return 0;
@@ -522,6 +526,7 @@ err_grow:
 		ceth_set_take(cdev, set, old, i);
 		ceth_disable(cdev, old);
 	}
+	ceth_xdpq_update(cdev, old);
 	i = min(old, n);
 	if (ceth_cfg_same_rings(&cdev->cfg, cfg))
 		return err;

@@ -4,7 +4,7 @@
  * Locks, in the order in which they are taken:
  *	rtnl				where the kernel has it taken for us
  *	configuration lock		ceth_lock(): everything below unless said
- *	transmit lock of a queue	pair->txq, posting
+ *	transmit lock of a queue	pair->txq or pair->xdp, posting
  * NAPI context touches only the pair and its queues.
  */
 #ifndef _CETH_CORE_H
@@ -290,7 +290,10 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 				const struct ceth_cfg *cfg);
 void ceth_rxq_free(struct ceth_rxq *rxq);
 struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
-				const struct ceth_cfg *cfg);
+				const struct ceth_cfg *cfg, u16 idx);
+int ceth_txq_start(struct ceth_txq *txq);
+void ceth_txq_drain(struct ceth_txq *txq);
+void ceth_txq_stop(struct ceth_txq *txq);
 void ceth_txq_free(struct ceth_txq *txq);
 void ceth_pair_init(struct ceth_dev *cdev, struct ceth_pair *pair, u16 idx);
 int ceth_pair_enable(struct ceth_pair *pair);
@@ -380,6 +383,10 @@ void ceth_xsk_attach(struct ceth_rxq *rxq);
 void ceth_xsk_purge(struct ceth_txq *txq);
 int ceth_xsk_mtu(struct ceth_dev *cdev, u32 mtu);
 bool ceth_xsk_single(const struct ceth_dev *cdev);
+
+/* xdpq.c */
+void ceth_xdpq_detach(struct ceth_pair *pair);
+void ceth_xdpq_update(struct ceth_dev *cdev, u16 n_pairs);
 
 /* qmgmt.c */
 void ceth_qmgmt_init(struct ceth_dev *cdev);

@@ -147,8 +147,43 @@ static void ceth_diagnose_txq(const struct ceth_txq *txq,
 {
 	devlink_fmsg_u32_pair_put(fmsg, "size", txq->size);
 	devlink_fmsg_u32_pair_put(fmsg, "in_flight", ceth_tx_in_flight(txq));
-	devlink_fmsg_bool_pair_put(fmsg, "stopped",
-				   netif_tx_queue_stopped(txq->netq));
+	if (txq != txq->pair->xdp_own)
+		devlink_fmsg_bool_pair_put(fmsg, "stopped",
+					   netif_tx_queue_stopped(txq->netq));
+}
+
+/* What a pair's queue is used for. */
+static const char *ceth_queue_type(const struct ceth_pair *pair,
+				   enum ceth_reporter r)
+{
+	struct net_device *dev = pair->cdev->netdev;
+
+	if (r == CETH_REPORTER_RX && ceth_queue_leased(dev, pair->idx))
+		return "leased";
+	return pair->xsk ? "af_xdp" : "stack";
+}
+
+static void ceth_diagnose_pair(const struct ceth_pair *pair,
+			       enum ceth_reporter r, struct devlink_fmsg *fmsg)
+{
+	devlink_fmsg_obj_nest_start(fmsg);
+	devlink_fmsg_u32_pair_put(fmsg, "queue", pair->idx);
+	devlink_fmsg_string_pair_put(fmsg, "type", ceth_queue_type(pair, r));
+	devlink_fmsg_bool_pair_put(fmsg, "running", pair->running);
+	devlink_fmsg_u32_pair_put(fmsg, "irq", pair->irq);
+	if (r == CETH_REPORTER_RX && pair->rxq)
+		ceth_diagnose_rxq(pair->rxq, fmsg);
+	if (r == CETH_REPORTER_TX && pair->txq_done)
+		ceth_diagnose_txq(pair->txq_done, fmsg);
+	devlink_fmsg_obj_nest_end(fmsg);
+	if (r != CETH_REPORTER_TX || !pair->xdp_own)
+		return;
+	devlink_fmsg_obj_nest_start(fmsg);
+	devlink_fmsg_u32_pair_put(fmsg, "queue", pair->xdp_own->ring.idx);
+	devlink_fmsg_string_pair_put(fmsg, "type", "xdp");
+	devlink_fmsg_u32_pair_put(fmsg, "with_queue", pair->idx);
+	ceth_diagnose_txq(pair->xdp_own, fmsg);
+	devlink_fmsg_obj_nest_end(fmsg);
 }
 
 static int ceth_health_diagnose(struct devlink_health_reporter *reporter,
@@ -165,19 +200,8 @@ static int ceth_health_diagnose(struct devlink_health_reporter *reporter,
 		goto out;
 
 	devlink_fmsg_arr_pair_nest_start(fmsg, "queues");
-	for (i = 0; i < cdev->cfg.n_pairs; i++) {
-		const struct ceth_pair *pair = &cdev->pairs[i];
-
-		devlink_fmsg_obj_nest_start(fmsg);
-		devlink_fmsg_u32_pair_put(fmsg, "queue", i);
-		devlink_fmsg_bool_pair_put(fmsg, "running", pair->running);
-		devlink_fmsg_u32_pair_put(fmsg, "irq", pair->irq);
-		if (r == CETH_REPORTER_RX && pair->rxq)
-			ceth_diagnose_rxq(pair->rxq, fmsg);
-		if (r == CETH_REPORTER_TX && pair->txq_done)
-			ceth_diagnose_txq(pair->txq_done, fmsg);
-		devlink_fmsg_obj_nest_end(fmsg);
-	}
+	for (i = 0; i < cdev->cfg.n_pairs; i++)
+		ceth_diagnose_pair(&cdev->pairs[i], r, fmsg);
 	devlink_fmsg_arr_pair_nest_end(fmsg);
 out:
 	ceth_unlock(cdev);
@@ -186,7 +210,7 @@ out:
 
 static void ceth_dump_pair(const struct ceth_pair *pair, struct seq_file *s)
 {
-	const struct ceth_txq *txq = pair->txq_done;
+	const struct ceth_txq *txq = pair->txq_done, *own = pair->xdp_own;
 	const struct ceth_rxq *rxq = pair->rxq;
 
 	seq_printf(s, "pair %u: running %d irq %d interrupts %u napi %lx\n",
@@ -203,6 +227,12 @@ static void ceth_dump_pair(const struct ceth_pair *pair, struct seq_file *s)
 			   READ_ONCE(txq->free_tail), ceth_tx_in_flight(txq),
 			   READ_ONCE(txq->netq->state),
 			   READ_ONCE(pair->txq) ? "" : " (closed)");
+	if (own)
+		seq_printf(s, "pair %u xdp: index %u size %u free_head %u free_tail %u in flight %u%s\n",
+			   pair->idx, own->ring.idx, own->size,
+			   READ_ONCE(own->free_head), READ_ONCE(own->free_tail),
+			   ceth_tx_in_flight(own),
+			   READ_ONCE(pair->xdp) ? "" : " (closed)");
 }
 
 static void ceth_dump_text(struct ceth_dev *cdev, struct seq_file *s)

@@ -142,6 +142,7 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	rxq->ring = (struct ceth_ring_conf){
 		.size		= cfg->rx_size,
 		.idx		= pair->idx,
+		.irq		= pair->idx,
 		.buf_len	= rxq->buf_len,
 	};
 	rxq->stats = &pair->rx_stats;
@@ -225,9 +226,18 @@ static size_t ceth_txq_prefixes(const struct ceth_txq *txq)
 	return (txq->size + 1) * txq->prefix;
 }
 
+/**
+ * ceth_txq_alloc() - make a transmit queue
+ * @pair: the pair that it will belong to
+ * @cfg: what it is like
+ * @idx: its index; another one than the pair's: for XDP alone
+ *
+ * Return: the queue, or an error pointer.
+ */
 struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
-				const struct ceth_cfg *cfg)
+				const struct ceth_cfg *cfg, u16 idx)
 {
+	bool own = idx != pair->idx;
 	struct ceth_dev *cdev = pair->cdev;
 	struct ceth_txq *txq;
 	int err = -ENOMEM;
@@ -235,21 +245,24 @@ struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 	txq = kvzalloc(sizeof(*txq) + cdev->dp->txq_priv, GFP_KERNEL);
 	if (!txq)
 		return ERR_PTR(-ENOMEM);
+	spin_lock_init(&txq->own_lock);
 	txq->pair = pair;
 	txq->idx = pair->idx;
 	txq->dev = cdev->dev;
 	txq->netq = pair->netq;
+	txq->lock = own ? &txq->own_lock : &pair->netq->_xmit_lock;
 	txq->size = cfg->tx_size;
 	txq->mask = txq->size - 1;
 	txq->prefix = cdev->caps.tx_prefix;
 	txq->phys = cdev->caps.caps & CETH_CAP_PHYS_ADDR;
-	txq->stats = &pair->tx_stats;
+	txq->stats = own ? &pair->xdp_stats : &pair->tx_stats;
 	txq->ring = (struct ceth_ring_conf){
 		.size	= cfg->tx_size,
-		.idx	= pair->idx,
+		.idx	= idx,
+		.irq	= pair->idx,
 		.tx	= true,
 	};
-	txq->xsk = pair->xsk;
+	txq->xsk = own ? NULL : pair->xsk;
 
 	txq->recs = kvcalloc(txq->size, sizeof(*txq->recs), GFP_KERNEL);
 	txq->free_ids = kvcalloc(txq->size, sizeof(*txq->free_ids), GFP_KERNEL);
@@ -321,6 +334,8 @@ void ceth_pair_init(struct ceth_dev *cdev, struct ceth_pair *pair, u16 idx)
 	u64_stats_init(&pair->rx_stats.syncp);
 	u64_stats_init(&pair->tx_stats.syncp);
 	u64_stats_init(&pair->tx_stats.csyncp);
+	u64_stats_init(&pair->xdp_stats.syncp);
+	u64_stats_init(&pair->xdp_stats.csyncp);
 	cpumask_set_cpu(cpumask_local_spread(idx, dev_to_node(cdev->dev)),
 			&pair->affinity);
 	ceth_dim_init(pair);
@@ -389,6 +404,26 @@ void ceth_pair_disable(struct ceth_pair *pair)
 }
 
 /**
+ * ceth_txq_start() - give a transmit queue to the device
+ * @txq: the queue; stopped
+ *
+ * Return: 0 or a negative errno.
+ */
+int ceth_txq_start(struct ceth_txq *txq)
+{
+	struct ceth_dev *cdev = txq->pair->cdev;
+	u32 i;
+
+	for (i = 0; i < txq->size; i++)
+		txq->free_ids[i] = i;
+	txq->free_head = 0;
+	txq->free_tail = txq->size;
+	txq->watch.since = 0;
+	ceth_ring_init(cdev, txq->priv, &txq->ring);
+	return cdev->ops->ring_start(cdev->priv, txq->priv);
+}
+
+/**
  * ceth_pair_attach() - give a pair's queues to the device
  * @pair: the pair; has none
  * @rxq: receive queue
@@ -403,15 +438,9 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 {
 	struct ceth_dev *cdev = pair->cdev;
 	const struct ceth_ops *ops = cdev->ops;
-	u32 i;
 	int err;
 
 	ceth_rxq_reclaim(rxq);
-	for (i = 0; i < txq->size; i++)
-		txq->free_ids[i] = i;
-	txq->free_head = 0;
-	txq->free_tail = txq->size;
-
 	/* Full before it starts: a device that finds no buffer for a frame may
 	 * hold up those of other queues behind it.
 	 */
@@ -422,8 +451,7 @@ int ceth_pair_attach(struct ceth_pair *pair, struct ceth_rxq *rxq,
 	err = ops->ring_start(cdev->priv, rxq->priv);
 	if (err)
 		goto err_rx;
-	ceth_ring_init(cdev, txq->priv, &txq->ring);
-	err = ops->ring_start(cdev->priv, txq->priv);
+	err = ceth_txq_start(txq);
 	if (err)
 		goto err_tx;
 	txq->launch = pair->launch;
@@ -462,7 +490,7 @@ void ceth_pair_go(struct ceth_pair *pair)
 
 	__netif_tx_lock_bh(pair->netq);
 	WRITE_ONCE(pair->txq, pair->txq_done);
-	pair->watch.tx_since = 0;
+	WRITE_ONCE(pair->xdp, pair->txq_done);
 	txq_trans_cond_update(pair->netq);
 	/* Not woken: it may have been started when a restart failed, and what
 	 * waits in the queueing discipline must be sent all the same.
@@ -484,6 +512,13 @@ void ceth_pair_go(struct ceth_pair *pair)
  */
 void ceth_pair_close_tx(struct ceth_pair *pair)
 {
+	struct ceth_txq *xdp = pair->xdp;
+
+	if (xdp) {
+		spin_lock_bh(xdp->lock);
+		WRITE_ONCE(pair->xdp, NULL);
+		spin_unlock_bh(xdp->lock);
+	}
 	__netif_tx_lock_bh(pair->netq);
 	netif_tx_stop_queue(pair->netq);
 	WRITE_ONCE(pair->txq, NULL);
@@ -492,28 +527,48 @@ void ceth_pair_close_tx(struct ceth_pair *pair)
 }
 
 /**
+ * ceth_txq_drain() - wait until what is in flight has completed
+ * @txq: the queue; nobody sends to it, the device runs, and NAPI polls
+ */
+void ceth_txq_drain(struct ceth_txq *txq)
+{
+	int us;
+
+	for (us = 0; us < CETH_DRAIN_US && ceth_tx_in_flight(txq); us += 200) {
+		/* The interrupt may wait for more packets than there are. */
+		ceth_pair_poll(txq->pair);
+		usleep_range(100, 300);
+	}
+}
+
+/**
  * ceth_pair_drain_tx() - wait until what is in flight has completed
  * @pair: the pair; closed to senders, the device still runs
  */
 void ceth_pair_drain_tx(struct ceth_pair *pair)
 {
-	struct ceth_txq *txq = pair->txq_done;
-	int us;
-
-	if (!txq || !pair->running)
+	if (!pair->txq_done || !pair->running)
 		return;
-	for (us = 0; us < CETH_DRAIN_US && ceth_tx_in_flight(txq); us += 200) {
-		/* The interrupt may wait for more packets than there are. */
-		ceth_pair_poll(pair);
-		usleep_range(100, 300);
-	}
+	ceth_txq_drain(pair->txq_done);
+	if (pair->xdp_own)
+		ceth_txq_drain(pair->xdp_own);
 }
 
-/* Throw away what the device never completed. It owns nothing any more. */
-static void ceth_txq_purge(struct ceth_pair *pair, struct ceth_txq *txq)
+/**
+ * ceth_txq_stop() - take a transmit queue back from the device
+ * @txq: the queue; nobody sends to it, and nobody polls it
+ *
+ * What the device never completed is thrown away.
+ */
+void ceth_txq_stop(struct ceth_txq *txq)
 {
+	struct ceth_pair *pair = txq->pair;
+	struct ceth_dev *cdev = pair->cdev;
 	u32 id, segs, lost = 0;
 
+	/* A device that does not let go of the queue loses all of them. */
+	if (cdev->ops->ring_stop(cdev->priv, txq->priv))
+		ceth_dev_reset(cdev);
 	for (id = 0; id < txq->size; id++) {
 		segs = ceth_tx_segs(txq, id);
 		if (!segs)
@@ -573,16 +628,13 @@ void ceth_pair_quiet(struct ceth_pair *pair)
 void ceth_pair_detach(struct ceth_pair *pair, struct ceth_rxq **rxq,
 		      struct ceth_txq **txq)
 {
-	struct ceth_dev *cdev = pair->cdev;
-
 	*rxq = pair->rxq;
 	*txq = pair->txq_done;
 	if (!pair->rxq)
 		return;
 
-	if (cdev->ops->ring_stop(cdev->priv, pair->txq_done->priv))
-		ceth_dev_reset(cdev);
-	ceth_txq_purge(pair, pair->txq_done);
+	ceth_txq_stop(pair->txq_done);
+	ceth_xdpq_detach(pair);
 	/* What was lost keeps nobody waiting, even if no queue comes after it. */
 	netdev_tx_reset_queue(pair->netq);
 	if (pair->rxq->pool)

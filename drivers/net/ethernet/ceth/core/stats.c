@@ -101,10 +101,9 @@ static void ceth_rx_stats_read(const struct ceth_pair *pair,
 	s->xsk_wakeups = atomic64_read(&pair->xsk_wakeups);
 }
 
-static void ceth_tx_stats_read(const struct ceth_pair *pair,
+static void ceth_tx_stats_copy(const struct ceth_tx_stats *stats,
 			       struct ceth_tx_stats *s)
 {
-	const struct ceth_tx_stats *stats = &pair->tx_stats;
 	unsigned int start;
 
 	do {
@@ -116,6 +115,22 @@ static void ceth_tx_stats_read(const struct ceth_pair *pair,
 		start = u64_stats_fetch_begin(&stats->csyncp);
 		ceth_copy_group(&s->wake, &stats->wake, &stats->timeouts);
 	} while (u64_stats_fetch_retry(&stats->csyncp, start));
+}
+
+/* Of the pair's queue, and of the one for XDP that may come and go. */
+static void ceth_tx_stats_read(const struct ceth_pair *pair,
+			       struct ceth_tx_stats *s)
+{
+	struct ceth_tx_stats xdp;
+
+	ceth_tx_stats_copy(&pair->tx_stats, s);
+	ceth_tx_stats_copy(&pair->xdp_stats, &xdp);
+	s->xdp_packets += xdp.xdp_packets;
+	s->xdp_bytes += xdp.xdp_bytes;
+	s->xdp_full += xdp.xdp_full;
+	s->kicks += xdp.kicks;
+	s->bad_cmpl += xdp.bad_cmpl;
+	s->lost += xdp.lost;
 }
 
 /**

@@ -322,6 +322,23 @@ void ceth_xdp_tx_drop(struct ceth_pair *pair, const struct ceth_xdp_tx *f)
 EXPORT_SYMBOL_GPL(ceth_xdp_tx_drop);
 
 /**
+ * ceth_xdp_closed() - redirected frames, and no queue that takes them
+ * @pair: the pair
+ * @n: frames
+ *
+ * Return: a negative errno: the caller keeps them.
+ */
+int ceth_xdp_closed(struct ceth_pair *pair, u32 n)
+{
+	/* Whatever queue it was, the counters of this one can be written. */
+	__netif_tx_lock(pair->netq, smp_processor_id());
+	ceth_count(&pair->tx_stats.syncp, &pair->tx_stats.xdp_full, n);
+	__netif_tx_unlock(pair->netq);
+	return -ENETDOWN;
+}
+EXPORT_SYMBOL_GPL(ceth_xdp_closed);
+
+/**
  * ceth_tx_drop() - a packet that can not be sent
  * @pair: the pair
  * @skb: packet

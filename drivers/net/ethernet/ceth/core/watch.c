@@ -64,48 +64,61 @@ static bool ceth_watch_irq(struct ceth_pair *pair)
 	return pending;
 }
 
-/* Return: packets are in flight. */
-static bool ceth_watch_tx(struct ceth_pair *pair)
+/* Return: segments in flight, under the queue's lock. */
+static u32 ceth_watch_txq(struct ceth_txq *txq, u32 *stall)
 {
-	struct ceth_watch *w = &pair->watch;
-	struct ceth_dev *cdev = pair->cdev;
-	struct net_device *dev = cdev->netdev;
-	u32 tail, in_flight = 0;
-	struct ceth_txq *txq;
-	bool stall = false;
+	struct net_device *dev = txq->pair->cdev->netdev;
+	u32 tail, in_flight = ceth_tx_in_flight(txq);
 
-	if (!ceth_has(cdev, CETH_CAP_TX_TIMELY))
-		return false;
-	__netif_tx_lock_bh(pair->netq);
-	txq = pair->txq;
-	if (txq && netif_carrier_ok(dev))
-		in_flight = ceth_tx_in_flight(txq);
-	if (!in_flight) {
-		w->tx_since = 0;
-		if (txq && !ceth_tx_in_flight(txq))
-			txq->held = false;
-		goto out;
+	if (!in_flight)
+		txq->held = false;
+	if (!in_flight || !netif_carrier_ok(dev)) {
+		txq->watch.since = 0;
+		return 0;
 	}
 	/* An AF_XDP socket may have had packets wait for long. */
 	if (txq->held)
-		goto out;
+		return in_flight;
 	tail = READ_ONCE(txq->free_tail);
-	if (!w->tx_since || tail != w->tx_tail) {
-		w->tx_tail = tail;
-		w->tx_since = jiffies ?: 1;
-		goto out;
+	if (!txq->watch.since || tail != txq->watch.tail) {
+		txq->watch.tail = tail;
+		txq->watch.since = jiffies ?: 1;
+		return in_flight;
 	}
 	/* Where somebody is to poll, that has to come first. */
-	stall = time_after(jiffies, w->tx_since + dev->watchdog_timeo) &&
-		!test_bit(NAPI_STATE_SCHED, &pair->napi.state);
-	if (stall)
-		w->tx_since = 0;
-out:
-	__netif_tx_unlock_bh(pair->netq);
+	if (time_after(jiffies, txq->watch.since + dev->watchdog_timeo) &&
+	    !test_bit(NAPI_STATE_SCHED, &txq->pair->napi.state)) {
+		txq->watch.since = 0;
+		*stall = in_flight;
+	}
+	return in_flight;
+}
+
+/* Return: packets are in flight. */
+static bool ceth_watch_tx(struct ceth_pair *pair)
+{
+	u32 in_flight = 0, stall = 0;
+	struct ceth_txq *txq;
+
+	if (!ceth_has(pair->cdev, CETH_CAP_TX_TIMELY))
+		return false;
+	local_bh_disable();
+	__netif_tx_lock(pair->netq, smp_processor_id());
+	if (pair->txq)
+		in_flight = ceth_watch_txq(pair->txq, &stall);
+	__netif_tx_unlock(pair->netq);
+	txq = ceth_xdp_lock(pair);
+	if (txq) {
+		if (txq->lock == &txq->own_lock)
+			in_flight += ceth_watch_txq(txq, &stall);
+		ceth_xdp_unlock(txq);
+	}
+	local_bh_enable();
 	if (stall) {
-		netdev_err(dev, "queue %u: %u segments in flight, and none completes\n",
-			   pair->idx, in_flight);
-		ceth_fault(cdev, CETH_FAULT_TX_STALL, pair->idx);
+		netdev_err(pair->cdev->netdev,
+			   "queue %u: %u segments in flight, and none completes\n",
+			   pair->idx, stall);
+		ceth_fault(pair->cdev, CETH_FAULT_TX_STALL, pair->idx);
 	}
 	return in_flight;
 }

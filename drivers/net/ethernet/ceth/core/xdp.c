@@ -142,6 +142,7 @@ static int ceth_xdp_setup(struct ceth_dev *cdev, struct bpf_prog *prog,
 			if (cdev->pairs[i].rxq)
 				rcu_assign_pointer(cdev->pairs[i].rxq->xdp_prog,
 						   prog);
+		ceth_xdpq_update(cdev, cdev->cfg.n_pairs);
 	}
 	/* The program is freed after a grace period. */
 	if (old)

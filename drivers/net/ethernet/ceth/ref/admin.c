@@ -116,7 +116,7 @@ static void cref_ring_init(void *priv, void *ring,
 	q->next = 0;
 }
 
-/* Vectors and steering indexes are those of the pairs. */
+/* Steering indexes are those of the pairs. */
 static int cref_ring_start(void *priv, void *ring)
 {
 	struct cref_queue *q = ring;
@@ -125,7 +125,7 @@ static int cref_ring_start(void *priv, void *ring)
 
 	err = CREF_COMMAND(v, REFNIC_OP_QUEUE_CREATE, q->conf.dma,
 			   q->conf.size, q->conf.tx, q->conf.idx,
-			   q->conf.idx + 1, q->conf.buf_len, q->tail);
+			   q->conf.irq + 1, q->conf.buf_len, q->tail);
 	if (!err)
 		WRITE_ONCE(q->doorbell, le64_to_cpu(v->mbox->args[0]));
 	return err;

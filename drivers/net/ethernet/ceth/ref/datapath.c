@@ -11,7 +11,7 @@
 /* The only ways to registers, once a poll each, and indirect calls in it. */
 static noinline void cref_arm(struct cref_queue *q)
 {
-	refnic_write(q->rdev, REFNIC_REG_VECTOR(q->conf.idx + 1), 1);
+	refnic_write(q->rdev, REFNIC_REG_VECTOR(q->conf.irq + 1), 1);
 }
 
 /* A stopped queue has no doorbell. */

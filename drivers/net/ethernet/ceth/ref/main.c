@@ -63,7 +63,7 @@ static void cref_read_caps(struct cref *v)
 
 	caps->caps = CETH_CAP_QUEUE_RESTART | CETH_CAP_RX_MODE |
 		     CETH_CAP_SET_MAC | CETH_CAP_LINK | CETH_CAP_TX_TIMELY |
-		     CETH_CAP_STATS;
+		     CETH_CAP_STATS | CETH_CAP_TX_ALONE;
 	for (i = 0; i < ARRAY_SIZE(cref_features); i++) {
 		if (!(feat & cref_features[i].feat))
 			continue;

@@ -69,7 +69,7 @@ int cvio_ring_alloc(void *priv, void *ring, const struct ceth_ring_conf *conf)
 	struct cvio_vq *vq = ring;
 
 	vq->buf_len = conf->buf_len;
-	vq->vector = cvio_vector(priv, conf->idx);
+	vq->vector = cvio_vector(priv, conf->irq);
 	return cvio_vq_alloc(priv, vq, conf->tx ? CVIO_TXQ(conf->idx) :
 						  CVIO_RXQ(conf->idx),
 			     conf->size);
