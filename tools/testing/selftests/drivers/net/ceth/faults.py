@@ -18,8 +18,8 @@ from pathlib import Path
 
 from cethtest.bpf import DROP, PASS, REDIRECT, TX, Bpf
 from cethtest.env import Env
-from cethtest.flow import Both, steady
-from cethtest.frames import Capture, Kind, Tally, blast
+from cethtest.flow import Both, Flow, steady
+from cethtest.frames import EVERYBODY, Capture, Kind, Tally, blast
 from cethtest.nl import NetlinkError
 from cethtest.stats import Snapshot, at_rest, ethtool_stats, summed
 from cethtest.tap import cases, main, say
@@ -209,6 +209,22 @@ def test_tx_lost_quiet(env: Env) -> None:
 def test_tx_stuck(env: Env) -> None:
     """A transmit queue that stops."""
     provoke(env, "tx_stuck", "tx_stall", "tx")
+
+
+def test_tx_stuck_xdp(env: Env) -> None:
+    """The same of a queue that only XDP sends on."""
+    bpf = Bpf(env)
+    bpf.configure(verdict=TX)
+    bpf.attach("verdict")
+    before, knobs = driver_counter(env, "fault_tx_stall"), Knobs(env)
+    with Flow(env.peer, env.peer, dst_mac=EVERYBODY, rate=100) as back:
+        wait_for(lambda: back.arrived, "frames that are sent back")
+        knobs.set("tx_stuck", 1)
+        wait_for(lambda: driver_counter(env, "fault_tx_stall") > before, "the stall to be seen", 60)
+        mark = back.arrived
+        wait_for(lambda: back.arrived > mark + 20, "frames that are sent back afterwards", 60)
+    bpf.detach()
+    steady(env.dut, env.peer, "with a queue that was stuck")
 
 
 def test_tx_stuck_given_up(env: Env) -> None:
@@ -455,6 +471,6 @@ def test_chaos(env: Env) -> None:
 if __name__ == "__main__":
     main(cases(test_rx_id, test_rx_dup, test_rx_len, test_rx_empty, test_rx_chain, test_rx_program,
                test_rx_lost, test_rx_stuck, test_tx_id, test_tx_dup, test_tx_lost,
-               test_tx_lost_quiet, test_tx_stuck, test_tx_stuck_given_up, test_irq_spurious,
-               test_irq_lost, test_irq_lost_quiet, test_link_flap, test_stats, test_admin_stuck,
-               test_admin_error, test_reset, test_fail, test_chaos))
+               test_tx_lost_quiet, test_tx_stuck, test_tx_stuck_xdp, test_tx_stuck_given_up,
+               test_irq_spurious, test_irq_lost, test_irq_lost_quiet, test_link_flap, test_stats,
+               test_admin_stuck, test_admin_error, test_reset, test_fail, test_chaos))

@@ -186,6 +186,8 @@ def verdicts(env: Env, prog: str, opt: Options, verdict: int, sizes: list[int],
 
 def test_tx_verdict(env: Env) -> None:
     """XDP_TX of frames in a socket's memory."""
+    # Counters are those of the queues in use.
+    prepare(env)
     before = Snapshot(env)
     verdicts(env, "to_xsk", Options(), TX, SIZES, 44)
     verdicts(env, "to_xsk", Options(chunk=2048, wakeup=False), TX, SIZES, 46)
