@@ -3,13 +3,15 @@
  *
  * The stack does so on its own account only, for memory providers. "IFACE QUEUE
  * COUNT", written to the parameter "restart", has it restart that queue of a
- * device of the initial namespace so often; written to "refuse", the new queue is
+ * device of the writer's namespace so often; written to "refuse", the new queue is
  * refused when it should start, so that the old one has to go on. Programs that
  * do nothing but tests may use it.
  */
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/nsproxy.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <net/ceth/compat.h>
 #include <net/netdev_queues.h>
@@ -103,7 +105,7 @@ static int requeue_set(const char *val, const struct kernel_param *kp)
 
 	if (sscanf(val, "%15s %u %u", name, &queue, &count) != 3)
 		return -EINVAL;
-	dev = dev_get_by_name(&init_net, name);
+	dev = dev_get_by_name(current->nsproxy->net_ns, name);
 	if (!dev)
 		return -ENODEV;
 	while (count-- && !err && !signal_pending(current)) {
