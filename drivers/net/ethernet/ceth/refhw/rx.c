@@ -54,6 +54,11 @@ static bool refhw_rx_wait(struct refhw_queue *q, u32 n)
 
 	if (q->nowait)
 		return false;
+	/* Not at the cost of other devices of the port */
+	if (READ_ONCE(q->hw->port->n_fns)) {
+		refhw_rx_starved(q);
+		return false;
+	}
 	if (!q->starved)
 		q->starved = jiffies ?: 1;
 	left = q->starved + REFHW_PAUSE - jiffies;
