@@ -473,7 +473,8 @@ struct ceth_rule {
  * struct ceth_func - a function: a device that a device puts beside itself
  * @active: it is there, on the bus
  * @n_pairs: queue pairs of its own
- * @mac: its permanent address
+ * @mac: its address, the only one that it can have: frames for it go nowhere
+ *	else, and the function sends under no other
  */
 struct ceth_func {
 	bool active;

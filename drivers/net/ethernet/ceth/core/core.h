@@ -84,7 +84,8 @@ struct ceth_health {
  * @caps: as stated by the backend
  * @port: names the network device
  * @reporter: by &enum ceth_reporter; NULL where registration failed
- * @funcs: functions, under the devlink lock
+ * @funcs: functions, under the devlink lock; changed, and what addresses they
+ *	have, under the configuration lock, too
  * @last_func: number of the latest one
  * @lock: held while a fault is reported, and to change @published
  * @published: between register and unregister: reports are allowed
@@ -455,6 +456,7 @@ int ceth_func_port_new(struct devlink *devlink,
 		       struct netlink_ext_ack *extack,
 		       struct devlink_port **port);
 void ceth_funcs_remove(struct ceth_devlink *cdl);
+bool ceth_func_has_addr(const struct ceth_dev *cdev, const u8 *addr);
 
 /* reload.c */
 int ceth_params_register(struct ceth_devlink *cdl);

@@ -7,7 +7,8 @@
  *
  * Ports belong to the devlink instance and are under its lock. The device is
  * asked under the configuration lock; one that is down is brought up for that
- * as far as commands need it.
+ * as far as commands need it. Both locks are held to change what addresses there
+ * are.
  */
 #include <linux/etherdevice.h>
 #include <linux/slab.h>
@@ -108,10 +109,31 @@ static int ceth_func_idle(const struct ceth_func_port *p,
 	return -EBUSY;
 }
 
+/* Is it free, for a function? The device falls back to its permanent address. */
+static int ceth_func_addr_check(const struct ceth_func_port *p, const u8 *addr,
+				struct netlink_ext_ack *extack)
+{
+	const struct ceth_devlink *cdl = p->cdl;
+	const struct ceth_func_port *other;
+
+	list_for_each_entry(other, &cdl->funcs, list) {
+		if (other == p || !ether_addr_equal(other->func.mac, addr))
+			continue;
+		NL_SET_ERR_MSG_FMT_MOD(extack, "hw_addr: sfnum %u has that address",
+				       other->sfnum);
+		return -EADDRINUSE;
+	}
+	if (!ether_addr_equal(cdl->cdev->netdev->dev_addr, addr) &&
+	    !ether_addr_equal(cdl->caps.mac, addr))
+		return 0;
+	NL_SET_ERR_MSG_MOD(extack, "hw_addr: the device has that address");
+	return -EADDRINUSE;
+}
+
 static int ceth_func_addr_set(struct devlink_port *port, const u8 *addr,
 			      int len, struct netlink_ext_ack *extack)
 {
-	struct ceth_func_port *p = to_func_port(port), *other;
+	struct ceth_func_port *p = to_func_port(port);
 	int err = ceth_func_idle(p, extack);
 
 	if (err)
@@ -120,19 +142,30 @@ static int ceth_func_addr_set(struct devlink_port *port, const u8 *addr,
 		NL_SET_ERR_MSG_MOD(extack, "hw_addr: a unicast address that is not zero");
 		return -EINVAL;
 	}
-	list_for_each_entry(other, &p->cdl->funcs, list) {
-		if (other == p || !ether_addr_equal(other->func.mac, addr))
-			continue;
-		NL_SET_ERR_MSG_FMT_MOD(extack, "hw_addr: sfnum %u has that address",
-				       other->sfnum);
-		return -EADDRINUSE;
-	}
-	if (ether_addr_equal(p->cdl->cdev->netdev->dev_addr, addr)) {
-		NL_SET_ERR_MSG_MOD(extack, "hw_addr: the device has that address");
-		return -EADDRINUSE;
-	}
-	ether_addr_copy(p->func.mac, addr);
-	return 0;
+	ceth_lock(p->cdl->cdev);
+	err = ceth_func_addr_check(p, addr, extack);
+	if (!err)
+		ether_addr_copy(p->func.mac, addr);
+	ceth_unlock(p->cdl->cdev);
+	return err;
+}
+
+/**
+ * ceth_func_has_addr() - is an address that of a function?
+ * @cdev: the device; under the configuration lock
+ * @addr: address
+ *
+ * Return: it is.
+ */
+bool ceth_func_has_addr(const struct ceth_dev *cdev, const u8 *addr)
+{
+	const struct ceth_devlink *cdl = devlink_priv(cdev->devlink);
+	const struct ceth_func_port *p;
+
+	list_for_each_entry(p, &cdl->funcs, list)
+		if (ether_addr_equal(p->func.mac, addr))
+			return true;
+	return false;
 }
 
 static int ceth_func_state_get(struct devlink_port *port,
@@ -202,7 +235,9 @@ static int ceth_func_eqs_set(struct devlink_port *port, u32 n,
 static void ceth_func_free(struct ceth_func_port *p)
 {
 	devl_port_unregister(&p->port);
+	ceth_lock(p->cdl->cdev);
 	list_del(&p->list);
+	ceth_unlock(p->cdl->cdev);
 	kfree(p);
 }
 
@@ -335,7 +370,9 @@ int ceth_func_port_new(struct devlink *devlink,
 	}
 	/* It will never have a network device: that is the function's own. */
 	cancel_delayed_work(&p->port.type_warn_dw);
+	ceth_lock(cdl->cdev);
 	list_add_tail(&p->list, &cdl->funcs);
+	ceth_unlock(cdl->cdev);
 	*port = &p->port;
 	return 0;
 }

@@ -96,6 +96,10 @@ static int ceth_set_mac(struct net_device *dev, void *addr)
 	err = eth_prepare_mac_addr_change(dev, addr);
 	if (err)
 		return err;
+	if (ceth_func_has_addr(cdev, (const u8 *)sa->sa_data)) {
+		netdev_err(dev, "that address is a function's: see devlink port show\n");
+		return -EADDRINUSE;
+	}
 	if (cdev->running) {
 		err = cdev->ops->set_mac(cdev->priv, (const u8 *)sa->sa_data);
 		if (err)

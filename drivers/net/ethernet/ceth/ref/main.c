@@ -51,6 +51,7 @@ static const struct ceth_dev_stats cref_stats[] = {
 	{ CETH_STAT_TX_CARRIER, "tx_no_link" },
 	{ CETH_STAT_OWN, "tx_late" },
 	{ CETH_STAT_TX_ERROR, "tx_far" },
+	{ CETH_STAT_TX_ERROR, "tx_spoofed" },
 };
 
 static void cref_read_caps(struct cref *v)
@@ -62,8 +63,11 @@ static void cref_read_caps(struct cref *v)
 	u32 val, i;
 
 	caps->caps = CETH_CAP_QUEUE_RESTART | CETH_CAP_RX_MODE |
-		     CETH_CAP_SET_MAC | CETH_CAP_LINK | CETH_CAP_TX_TIMELY |
-		     CETH_CAP_STATS | CETH_CAP_TX_ALONE;
+		     CETH_CAP_LINK | CETH_CAP_TX_TIMELY | CETH_CAP_STATS |
+		     CETH_CAP_TX_ALONE;
+	/* The address of a function is not its own to choose. */
+	if (!refnic_read(rdev, REFNIC_REG_FUNC))
+		caps->caps |= CETH_CAP_SET_MAC;
 	for (i = 0; i < ARRAY_SIZE(cref_features); i++) {
 		if (!(feat & cref_features[i].feat))
 			continue;

@@ -420,8 +420,7 @@ static enum refnic_code refhw_set_mac(struct refhw *hw, u64 addr)
 	u64_to_ether_addr(addr, mac);
 	if (!is_valid_ether_addr(mac))
 		return REFNIC_ERR_ARG;
-	ether_addr_copy(hw->mac, mac);
-	return REFNIC_OK;
+	return refhw_func_set_mac(hw, mac);
 }
 
 /* Frames flow from now on, and events raise interrupts. */

@@ -134,6 +134,8 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return hw->caps & REFNIC_F_FUNCTIONS ? REFHW_FUNCTIONS : 0;
 	case REFNIC_REG_FUNC_UP:
 		return hw->caps & REFNIC_F_FUNCTIONS ? refhw_func_reg(port) : 0;
+	case REFNIC_REG_FUNC:
+		return hw->fn;
 	case REFNIC_REG_LAUNCH:
 		return REFHW_LAUNCH_AHEAD;
 	case REFNIC_REG_NODES:

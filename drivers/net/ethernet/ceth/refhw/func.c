@@ -45,9 +45,25 @@ static void refhw_func_work(struct work_struct *work)
 	mutex_unlock(&refhw_lock);
 }
 
-static enum refnic_code refhw_func_set(struct refhw_port *port,
-				       struct refhw_fn *fn, const u64 *a)
+/* An address is one device's of the port; @but: who may have it. */
+static bool refhw_func_mac_used(const struct refhw_port *port, const u8 *mac,
+				const struct refhw_fn *but)
 {
+	const struct refhw_fn *fn;
+	u32 i;
+
+	for (i = 0; i < REFHW_FUNCTIONS; i++) {
+		fn = &port->fns[i];
+		if (fn != but && fn->active && ether_addr_equal(fn->mac, mac))
+			return true;
+	}
+	return false;
+}
+
+static enum refnic_code refhw_func_set(struct refhw *hw, struct refhw_fn *fn,
+				       const u64 *a)
+{
+	struct refhw_port *port = hw->port;
 	bool active = a[1];
 	u8 mac[ETH_ALEN];
 
@@ -56,11 +72,40 @@ static enum refnic_code refhw_func_set(struct refhw_port *port,
 		return REFNIC_ERR_ARG;
 	if (active && fn->active)
 		return REFNIC_ERR_STATE;
+	/* The device has its permanent address again after a reset. */
+	if (active && (refhw_func_mac_used(port, mac, fn) ||
+		       ether_addr_equal(mac, hw->mac) ||
+		       ether_addr_equal(mac, hw->perm)))
+		return REFNIC_ERR_ADDR;
 	ether_addr_copy(fn->mac, mac);
 	fn->pairs = a[2];
 	fn->active = active;
 	fn->gen++;
 	return REFNIC_OK;
+}
+
+/**
+ * refhw_func_set_mac() - the address of a device
+ * @hw: the device
+ * @mac: address
+ *
+ * Return: code. Who could choose an address could take the frames that are for
+ * it: that of a function is its device's to choose, and no function's.
+ */
+enum refnic_code refhw_func_set_mac(struct refhw *hw, const u8 *mac)
+{
+	enum refnic_code code = REFNIC_OK;
+
+	if (hw->fn)
+		return ether_addr_equal(hw->mac, mac) ? REFNIC_OK :
+							REFNIC_ERR_PERM;
+	mutex_lock(&hw->port->fn_lock);
+	if (refhw_func_mac_used(hw->port, mac, NULL))
+		code = REFNIC_ERR_ADDR;
+	else
+		ether_addr_copy(hw->mac, mac);
+	mutex_unlock(&hw->port->fn_lock);
+	return code;
 }
 
 /**
@@ -84,7 +129,7 @@ enum refnic_code refhw_func_command(struct refhw *hw, const u64 *a, bool set)
 	fn = &port->fns[a[0] - 1];
 	mutex_lock(&port->fn_lock);
 	if (set)
-		code = refhw_func_set(port, fn, a);
+		code = refhw_func_set(hw, fn, a);
 	else
 		fn->active = false;
 	mutex_unlock(&port->fn_lock);

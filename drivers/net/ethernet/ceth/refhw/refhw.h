@@ -304,6 +304,7 @@ enum refhw_stat {
 	REFHW_TX_NO_LINK,
 	REFHW_TX_LATE,
 	REFHW_TX_FAR,
+	REFHW_TX_SPOOFED,
 	REFHW_STATS,
 };
 
@@ -573,7 +574,7 @@ struct refhw_faults {
  * @active: there should be a device
  * @pairs: its queue pairs
  * @gen: counts changes
- * @mac: its permanent address
+ * @mac: its address
  * @hw: the device, under refhw_lock; NULL: there is none
  */
 struct refhw_fn {
@@ -665,6 +666,7 @@ void *refhw_dma(struct refhw *hw, u64 addr, u32 len);
 
 /* func.c: functions */
 enum refnic_code refhw_func_command(struct refhw *hw, const u64 *a, bool set);
+enum refnic_code refhw_func_set_mac(struct refhw *hw, const u8 *mac);
 u32 refhw_func_reg(const struct refhw_port *port);
 void refhw_func_off(struct refhw_port *port);
 void refhw_func_event(struct refhw_port *port, u32 event);
@@ -674,6 +676,7 @@ void refhw_func_exit(struct refhw_port *port);
 /* switch.c */
 void refhw_switch_in(struct refhw_port *port, struct refhw_frame *f,
 		     struct refhw_batch *b);
+bool refhw_switch_spoofed(const struct refhw *hw, const struct refhw_frame *f);
 bool refhw_switch_out(struct refhw *hw, struct refhw_frame *f,
 		      struct refhw_batch *b);
 

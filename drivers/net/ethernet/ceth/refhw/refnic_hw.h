@@ -93,6 +93,7 @@ enum refnic_health {
 #define REFNIC_REG_LAUNCH	0x0a8		/* how far ahead, ns */
 #define REFNIC_REG_NODES	0x0ac
 #define REFNIC_REG_GRO_SEGS	0x0c0
+#define REFNIC_REG_FUNC		0x0d4		/* its own number, or 0 */
 
 /* Clock: reading the low word holds the high word for the next reading */
 #define REFNIC_REG_TIME		0x068		/* 64 bits */
@@ -167,11 +168,13 @@ static_assert(sizeof(struct refnic_mbox) == 4096);
 /* &REFNIC_ERRNO, with POSIX's usual numbers */
 enum refnic_code {
 	REFNIC_OK		= 0,
+	REFNIC_ERR_PERM		= 1,	/* not this device's to say */
 	REFNIC_ERR_DMA		= 14,	/* an address that is no memory */
 	REFNIC_ERR_STATE	= 16,	/* not now */
 	REFNIC_ERR_ARG		= 22,	/* an argument out of range */
 	REFNIC_ERR_MEMORY	= 28,	/* the device lacks something */
 	REFNIC_ERR_OP		= 95,	/* no such command here */
+	REFNIC_ERR_ADDR		= 98,	/* the address of another one */
 };
 
 /* What is switched for received frames */
@@ -230,6 +233,7 @@ struct refnic_stats {
 	__le64 tx_no_link;
 	__le64 tx_late;			/* launch time was past: sent at once */
 	__le64 tx_far;			/* too far ahead: not sent */
+	__le64 tx_spoofed;		/* from somebody else's address */
 };
 
 #define REFNIC_STATS	(sizeof(struct refnic_stats) / sizeof(__le64))

@@ -17,7 +17,7 @@ const char * const refhw_stat_names[REFHW_STATS] = {
 	REFHW_SIZE_NAMES("rx"), "rx_filtered", "rx_no_queue", "rx_no_buffer",
 	"rx_length", "rx_csum_bad", "rx_error", "tx_frames", "tx_bytes",
 	"tx_multicast", "tx_broadcast", REFHW_SIZE_NAMES("tx"), "tx_error",
-	"tx_no_link", "tx_late", "tx_far",
+	"tx_no_link", "tx_late", "tx_far", "tx_spoofed",
 };
 
 static u32 refhw_size_class(u32 len)

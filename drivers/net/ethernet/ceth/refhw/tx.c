@@ -84,6 +84,11 @@ static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 		refhw_count(q->hw, REFHW_TX_ERROR, 1);
 		return;
 	}
+	if (unlikely(READ_ONCE(q->hw->port->n_fns)) &&
+	    refhw_switch_spoofed(q->hw, f)) {
+		refhw_count(q->hw, REFHW_TX_SPOOFED, 1);
+		return;
+	}
 	if (!refhw_pace(q, f->len))
 		return;
 	f->at = q->at;
