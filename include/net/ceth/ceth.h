@@ -338,6 +338,8 @@ struct ceth_ring_limits {
  *	and stays valid as long as the device is registered
  * @n_stats: entries of @stats
  * @max_funcs: functions, with CETH_CAP_FUNCTIONS
+ * @max_func_pairs: queue pairs that they can have, all together, beside the
+ *	device's own @max_pairs
  * @fw_version: what runs in the device; may be NULL
  */
 struct ceth_caps {
@@ -372,6 +374,7 @@ struct ceth_caps {
 	const struct ceth_dev_stats *stats;
 	u16 n_stats;
 	u16 max_funcs;
+	u16 max_func_pairs;
 	const char *fw_version;
 };
 

@@ -457,6 +457,7 @@ int ceth_func_port_new(struct devlink *devlink,
 		       struct devlink_port **port);
 void ceth_funcs_remove(struct ceth_devlink *cdl);
 bool ceth_func_has_addr(const struct ceth_dev *cdev, const u8 *addr);
+int ceth_func_resources(struct ceth_devlink *cdl);
 
 /* reload.c */
 int ceth_params_register(struct ceth_devlink *cdl);

@@ -246,7 +246,8 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	    !ops->set_shaper)
 		return false;
 	if ((caps->caps & CETH_CAP_FUNCTIONS) &&
-	    (!ops->set_func || !ops->func_attached || !caps->max_funcs))
+	    (!ops->set_func || !ops->func_attached || !caps->max_funcs ||
+	     !caps->max_func_pairs))
 		return false;
 	if ((caps->caps & CETH_CAP_STATS) &&
 	    (!ops->get_stats || !caps->stats || !caps->n_stats))

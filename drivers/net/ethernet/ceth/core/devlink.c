@@ -472,9 +472,9 @@ int ceth_devlink_create(struct ceth_dev *cdev, const struct ceth_caps *caps)
 	err = ceth_params_register(cdl);
 	if (err)
 		goto err_free;
-	err = ceth_devlink_port(cdl, cdev);
+	err = ceth_func_resources(cdl) ?: ceth_devlink_port(cdl, cdev);
 	if (err)
-		goto err_params;
+		goto err_resources;
 	for (r = 0; r < CETH_REPORTER_NUM; r++) {
 		reporter = ceth_health_reporter_create(devlink,
 						       &ceth_reporter_ops[r],
@@ -489,7 +489,8 @@ int ceth_devlink_create(struct ceth_dev *cdev, const struct ceth_caps *caps)
 	devl_unlock(devlink);
 	return 0;
 
-err_params:
+err_resources:
+	devl_resources_unregister(devlink);
 	ceth_params_unregister(cdl);
 err_free:
 	devl_unlock(devlink);
@@ -546,6 +547,7 @@ void ceth_devlink_destroy(struct ceth_dev *cdev)
 	/* There is none after a reload that failed. */
 	if (!devlink_is_reload_failed(devlink))
 		devl_port_unregister(&cdl->port);
+	devl_resources_unregister(devlink);
 	ceth_params_unregister(cdl);
 	devl_unlock(devlink);
 	cdev->netdev->devlink_port = NULL;

@@ -168,6 +168,18 @@ bool ceth_func_has_addr(const struct ceth_dev *cdev, const u8 *addr)
 	return false;
 }
 
+/* Queue pairs that functions have: those that are active */
+static u32 ceth_func_pairs(const struct ceth_devlink *cdl)
+{
+	const struct ceth_func_port *p;
+	u32 n = 0;
+
+	list_for_each_entry(p, &cdl->funcs, list)
+		if (p->func.active)
+			n += p->func.n_pairs;
+	return n;
+}
+
 static int ceth_func_state_get(struct devlink_port *port,
 			       enum devlink_port_fn_state *state,
 			       enum devlink_port_fn_opstate *opstate,
@@ -191,6 +203,7 @@ static int ceth_func_state_set(struct devlink_port *port,
 {
 	struct ceth_func_port *p = to_func_port(port);
 	struct ceth_func func = p->func;
+	u32 left;
 	int err;
 
 	func.active = state == DEVLINK_PORT_FN_STATE_ACTIVE;
@@ -199,6 +212,13 @@ static int ceth_func_state_set(struct devlink_port *port,
 	if (is_zero_ether_addr(func.mac)) {
 		NL_SET_ERR_MSG_MOD(extack, "the function has no address: set hw_addr first");
 		return -EINVAL;
+	}
+	left = p->cdl->caps.max_func_pairs - ceth_func_pairs(p->cdl);
+	if (func.active && func.n_pairs > left) {
+		NL_SET_ERR_MSG_FMT_MOD(extack, "max_io_eqs %u: of %u for functions %u are left",
+				       func.n_pairs,
+				       p->cdl->caps.max_func_pairs, left);
+		return -ENOSPC;
 	}
 	err = ceth_func_apply(p, &func, extack);
 	if (!err)
@@ -213,12 +233,17 @@ static int ceth_func_eqs_get(struct devlink_port *port, u32 *n,
 	return 0;
 }
 
+static u32 ceth_func_most(const struct ceth_devlink *cdl)
+{
+	return min(cdl->caps.max_pairs, cdl->caps.max_func_pairs);
+}
+
 /* A queue pair has an interrupt, which is what devlink calls an event queue. */
 static int ceth_func_eqs_set(struct devlink_port *port, u32 n,
 			     struct netlink_ext_ack *extack)
 {
 	struct ceth_func_port *p = to_func_port(port);
-	u32 most = p->cdl->caps.max_pairs;
+	u32 most = ceth_func_most(p->cdl);
 	int err = ceth_func_idle(p, extack);
 
 	if (err)
@@ -358,7 +383,7 @@ int ceth_func_port_new(struct devlink *devlink,
 	p->sfnum = attrs->sfnum;
 	p->index = attrs->port_index_valid ? attrs->port_index :
 					     ceth_func_index(cdl);
-	p->func.n_pairs = min_t(u32, cdl->caps.max_pairs, num_online_cpus());
+	p->func.n_pairs = min(ceth_func_most(cdl), num_online_cpus());
 	devlink_port_attrs_pci_sf_set(&p->port, 0, 0, p->sfnum, false);
 	err = devl_port_register_with_ops(devlink, &p->port, p->index,
 					  &ceth_func_ops);
@@ -389,4 +414,76 @@ void ceth_funcs_remove(struct ceth_devlink *cdl)
 		ceth_func_apply(p, NULL, NULL);
 		ceth_func_free(p);
 	}
+}
+
+/* What devlink shows of it */
+enum {
+	CETH_RES_PAIRS = 1,
+	CETH_RES_PAIRS_OWN,
+	CETH_RES_PAIRS_FUNCS,
+	CETH_RES_FUNCS,
+};
+
+static u64 ceth_res_own(void *priv)
+{
+	const struct ceth_devlink *cdl = priv;
+
+	return READ_ONCE(cdl->cdev->running) ?
+	       READ_ONCE(cdl->cdev->cfg.n_pairs) : 0;
+}
+
+static u64 ceth_res_pairs_funcs(void *priv)
+{
+	return ceth_func_pairs(priv);
+}
+
+static u64 ceth_res_pairs(void *priv)
+{
+	return ceth_res_own(priv) + ceth_func_pairs(priv);
+}
+
+static u64 ceth_res_funcs(void *priv)
+{
+	const struct ceth_devlink *cdl = priv;
+
+	return list_count_nodes((struct list_head *)&cdl->funcs);
+}
+
+static int ceth_res_add(struct ceth_devlink *cdl, const char *name, u64 size,
+			u64 id, u64 parent, devlink_resource_occ_get_t *occ)
+{
+	struct devlink *devlink = priv_to_devlink(cdl);
+	struct devlink_resource_size_params params;
+	int err;
+
+	/* How many there are the device says, and nobody can change. */
+	devlink_resource_size_params_init(&params, size, size, 1,
+					  DEVLINK_RESOURCE_UNIT_ENTRY);
+	err = devl_resource_register(devlink, name, size, id, parent, &params);
+	if (!err)
+		devl_resource_occ_get_register(devlink, id, occ, cdl);
+	return err;
+}
+
+/**
+ * ceth_func_resources() - say what functions are made of
+ * @cdl: devlink instance; locked, not yet registered
+ *
+ * Return: 0 or a negative errno.
+ */
+int ceth_func_resources(struct ceth_devlink *cdl)
+{
+	const u32 own = cdl->caps.max_pairs, funcs = cdl->caps.max_func_pairs;
+
+	if (!(cdl->caps.caps & CETH_CAP_FUNCTIONS))
+		return 0;
+	return ceth_res_add(cdl, "queue_pairs", own + funcs, CETH_RES_PAIRS,
+			    DEVLINK_RESOURCE_ID_PARENT_TOP, ceth_res_pairs) ?:
+	       ceth_res_add(cdl, "device", own, CETH_RES_PAIRS_OWN,
+			    CETH_RES_PAIRS, ceth_res_own) ?:
+	       ceth_res_add(cdl, "functions", funcs, CETH_RES_PAIRS_FUNCS,
+			    CETH_RES_PAIRS, ceth_res_pairs_funcs) ?:
+	       ceth_res_add(cdl, "functions", cdl->caps.max_funcs,
+			    CETH_RES_FUNCS, DEVLINK_RESOURCE_ID_PARENT_TOP,
+			    ceth_res_funcs);
 }

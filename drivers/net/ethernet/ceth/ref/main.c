@@ -107,6 +107,7 @@ static void cref_read_caps(struct cref *v)
 	caps->stats = cref_stats;
 	caps->n_stats = ARRAY_SIZE(cref_stats);
 	caps->max_funcs = min(refnic_read(rdev, REFNIC_REG_FUNCS), 32U);
+	caps->max_func_pairs = refnic_read(rdev, REFNIC_REG_FUNC_PAIRS);
 }
 
 static int cref_probe(struct refnic_device *rdev)

@@ -145,6 +145,14 @@ REFHW_NUMBER(queues, pairs, REFHW_MAX_PAIRS)
 	return 0;
 }
 
+REFHW_NUMBER(func_queues, fn_pairs, REFHW_FUNC_PAIRS_MAX)
+{
+	if (refhw_powered(port))
+		return -EBUSY;
+	port->fn_pairs = val;
+	return 0;
+}
+
 REFHW_NUMBER(gen_size, gen.size, REFHW_MTU)
 {
 	WRITE_ONCE(port->gen.size, val);
@@ -392,6 +400,7 @@ CONFIGFS_ATTR_RO(refhw_, lost);
 static struct configfs_attribute *refhw_attrs[] = {
 	&refhw_attr_power,
 	&refhw_attr_queues,
+	&refhw_attr_func_queues,
 	&refhw_attr_caps,
 	&refhw_attr_mac,
 	&refhw_attr_peer,
@@ -449,6 +458,7 @@ static struct refhw_port *refhw_port_make(const char *name, u32 pairs)
 		return ERR_PTR(-ENOMEM);
 	strscpy(port->name, name, sizeof(port->name));
 	port->pairs = clamp(pairs, 1U, (u32)REFHW_MAX_PAIRS);
+	port->fn_pairs = REFHW_FUNC_PAIRS;
 	port->caps = REFHW_CAPS;
 	port->mtu = REFHW_MTU;
 	port->gro_usecs = REFHW_GRO_USECS;

@@ -134,6 +134,8 @@ static u32 refhw_read32(struct refnic_device *rdev, u32 reg)
 		return hw->caps & REFNIC_F_FUNCTIONS ? REFHW_FUNCTIONS : 0;
 	case REFNIC_REG_FUNC_UP:
 		return hw->caps & REFNIC_F_FUNCTIONS ? refhw_func_reg(port) : 0;
+	case REFNIC_REG_FUNC_PAIRS:
+		return hw->caps & REFNIC_F_FUNCTIONS ? port->fn_pairs : 0;
 	case REFNIC_REG_FUNC:
 		return hw->fn;
 	case REFNIC_REG_LAUNCH:
@@ -315,6 +317,8 @@ static void refhw_describe(struct refhw *hw, const struct refhw_fn *fn, u32 nr)
 	if (!nr) {
 		hw->slot = &port->hw;
 		hw->caps = port->caps;
+		if (!port->fn_pairs)
+			hw->caps &= ~REFNIC_F_FUNCTIONS;
 		ether_addr_copy(hw->perm, port->mac);
 		refhw_bus_init(&hw->rdev, port->name, refhw_release);
 		return;

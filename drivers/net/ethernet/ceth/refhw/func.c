@@ -60,6 +60,17 @@ static bool refhw_func_mac_used(const struct refhw_port *port, const u8 *mac,
 	return false;
 }
 
+/* Queue pairs that are left for a function */
+static u32 refhw_func_room(const struct refhw_port *port)
+{
+	u32 i, n = port->fn_pairs;
+
+	for (i = 0; i < REFHW_FUNCTIONS; i++)
+		if (port->fns[i].active)
+			n -= port->fns[i].pairs;
+	return n;
+}
+
 static enum refnic_code refhw_func_set(struct refhw *hw, struct refhw_fn *fn,
 				       const u64 *a)
 {
@@ -77,6 +88,8 @@ static enum refnic_code refhw_func_set(struct refhw *hw, struct refhw_fn *fn,
 		       ether_addr_equal(mac, hw->mac) ||
 		       ether_addr_equal(mac, hw->perm)))
 		return REFNIC_ERR_ADDR;
+	if (active && a[2] > refhw_func_room(port))
+		return REFNIC_ERR_MEMORY;
 	ether_addr_copy(fn->mac, mac);
 	fn->pairs = a[2];
 	fn->active = active;

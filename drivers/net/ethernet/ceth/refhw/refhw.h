@@ -61,6 +61,9 @@
 #define REFHW_LAUNCH_AHEAD	((s64)NSEC_PER_SEC)
 #define REFHW_SPEED		100000
 #define REFHW_FUNCTIONS		16
+/* Queue pairs for functions: at first, and at most */
+#define REFHW_FUNC_PAIRS	64
+#define REFHW_FUNC_PAIRS_MAX	(REFHW_FUNCTIONS * REFHW_MAX_PAIRS)
 /* Most segments of a coalesced frame */
 #define REFHW_GRO_SEGS		128
 /* Flows of a queue that are coalesced at a time */
@@ -591,6 +594,7 @@ struct refhw_fn {
  * @list: of all ports
  * @name: also the device's
  * @pairs: queue pairs that the device has
+ * @fn_pairs: queue pairs that functions can have, all together
  * @caps: what it can do
  * @mtu: longest frame on the wire, without header
  * @gro_usecs: how long a segment waits for the next one
@@ -614,6 +618,7 @@ struct refhw_port {
 	struct list_head list;
 	char name[32];
 	u32 pairs;
+	u32 fn_pairs;
 	u64 caps;
 	u32 mtu;
 	u32 gro_usecs;

@@ -93,6 +93,7 @@ enum refnic_health {
 #define REFNIC_REG_LAUNCH	0x0a8		/* how far ahead, ns */
 #define REFNIC_REG_NODES	0x0ac
 #define REFNIC_REG_GRO_SEGS	0x0c0
+#define REFNIC_REG_FUNC_PAIRS	0x0d0		/* of all functions */
 #define REFNIC_REG_FUNC		0x0d4		/* its own number, or 0 */
 
 /* Clock: reading the low word holds the high word for the next reading */
