@@ -89,6 +89,8 @@ struct seq_file;
  * @CETH_CAP_TX_ALONE: a transmit queue works without the receive queue of its
  *	index, with any pair's interrupt (&ceth_ring_conf.irq), whatever
  *	set_pairs says: XDP can have queues of its own.
+ * @CETH_CAP_FUNC_RATE: what a function sends can be limited
+ *	(&ceth_func.tx_bps); needs CETH_CAP_FUNCTIONS.
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -110,6 +112,7 @@ enum ceth_cap {
 	CETH_CAP_STATS			= BIT(16),
 	CETH_CAP_TX_TIMELY		= BIT(17),
 	CETH_CAP_TX_ALONE		= BIT(18),
+	CETH_CAP_FUNC_RATE		= BIT(19),
 };
 
 /**
@@ -472,17 +475,24 @@ struct ceth_rule {
 	u16 queue;
 };
 
+/* Lowest limit of a function, bit/s. Below that it would look like one that
+ * hangs: it is its device that knows of the limit, and not the function.
+ */
+#define CETH_FUNC_BPS_MIN	1000000
+
 /**
  * struct ceth_func - a function: a device that a device puts beside itself
  * @active: it is there, on the bus
  * @n_pairs: queue pairs of its own
  * @mac: its address, the only one that it can have: frames for it go nowhere
  *	else, and the function sends under no other
+ * @tx_bps: limit of what it sends, bit/s, %CETH_FUNC_BPS_MIN or more; 0: none
  */
 struct ceth_func {
 	bool active;
 	u16 n_pairs;
 	u8 mac[ETH_ALEN];
+	u64 tx_bps;
 };
 
 /**
@@ -708,10 +718,11 @@ struct ceth_ops {
 	 * @set_func: what function @id should be, 1 to &ceth_caps.max_funcs;
 	 *	NULL: nothing any more. The device comes or goes after that,
 	 *	as if somebody had plugged it in or pulled it out; it is not
-	 *	waited for. While it is active only that it no longer should be
-	 *	is said. Functions have queues, interrupts and resets of their
-	 *	own: dev_reset of the device leaves them alone. Called between
-	 *	dev_init and dev_reset, with queues or without.
+	 *	waited for. While it is active nothing is said but another
+	 *	limit, or that it no longer should be. Functions have queues,
+	 *	interrupts and resets of their own: dev_reset of the device
+	 *	leaves them alone. Called between dev_init and dev_reset, with
+	 *	queues or without.
 	 */
 	int (*set_func)(void *priv, u16 id, const struct ceth_func *func);
 	/**

@@ -457,6 +457,8 @@ int ceth_func_port_new(struct devlink *devlink,
 		       struct devlink_port **port);
 void ceth_funcs_remove(struct ceth_devlink *cdl);
 bool ceth_func_has_addr(const struct ceth_dev *cdev, const u8 *addr);
+int ceth_func_tx_max_set(struct devlink_rate *rate, void *priv, u64 tx_max,
+			 struct netlink_ext_ack *extack);
 int ceth_func_resources(struct ceth_devlink *cdl);
 
 /* reload.c */

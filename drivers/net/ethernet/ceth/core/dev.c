@@ -249,6 +249,9 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	    (!ops->set_func || !ops->func_attached || !caps->max_funcs ||
 	     !caps->max_func_pairs))
 		return false;
+	if ((caps->caps & CETH_CAP_FUNC_RATE) &&
+	    !(caps->caps & CETH_CAP_FUNCTIONS))
+		return false;
 	if ((caps->caps & CETH_CAP_STATS) &&
 	    (!ops->get_stats || !caps->stats || !caps->n_stats))
 		return false;

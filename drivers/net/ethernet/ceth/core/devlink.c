@@ -409,6 +409,7 @@ static int ceth_devlink_info_get(struct devlink *devlink,
 static const struct devlink_ops ceth_devlink_ops = {
 	.info_get	= ceth_devlink_info_get,
 	.port_new	= ceth_func_port_new,
+	.rate_leaf_tx_max_set = ceth_func_tx_max_set,
 	.reload_actions	= BIT(DEVLINK_RELOAD_ACTION_DRIVER_REINIT),
 	.reload_down	= ceth_reload_down,
 	.reload_up	= ceth_reload_up,

@@ -257,8 +257,37 @@ static int ceth_func_eqs_set(struct devlink_port *port, u32 n,
 	return 0;
 }
 
+/**
+ * ceth_func_tx_max_set() - devlink's rate_leaf_tx_max_set
+ * @rate: of a function
+ * @priv: the function
+ * @tx_max: bytes per second; 0: no limit
+ * @extack: why not
+ *
+ * Return: 0 or a negative errno.
+ */
+int ceth_func_tx_max_set(struct devlink_rate *rate, void *priv, u64 tx_max,
+			 struct netlink_ext_ack *extack)
+{
+	struct ceth_func_port *p = priv;
+	struct ceth_func func = p->func;
+	int err = 0;
+
+	if (check_mul_overflow(tx_max, 8ULL, &func.tx_bps) ||
+	    (tx_max && func.tx_bps < CETH_FUNC_BPS_MIN)) {
+		NL_SET_ERR_MSG_MOD(extack, "tx_max: 0 (no limit), or 1mbit at least");
+		return -ERANGE;
+	}
+	if (p->func.active)
+		err = ceth_func_apply(p, &func, extack);
+	if (!err)
+		p->func = func;
+	return err;
+}
+
 static void ceth_func_free(struct ceth_func_port *p)
 {
+	devl_rate_leaf_destroy(&p->port);
 	devl_port_unregister(&p->port);
 	ceth_lock(p->cdl->cdev);
 	list_del(&p->list);
@@ -390,6 +419,13 @@ int ceth_func_port_new(struct devlink *devlink,
 	if (err) {
 		NL_SET_ERR_MSG_FMT_MOD(extack, "cannot register port %u",
 				       p->index);
+		kfree(p);
+		return err;
+	}
+	if (cdl->caps.caps & CETH_CAP_FUNC_RATE)
+		err = devl_rate_leaf_create(&p->port, p, NULL);
+	if (err) {
+		devl_port_unregister(&p->port);
 		kfree(p);
 		return err;
 	}

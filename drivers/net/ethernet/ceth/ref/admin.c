@@ -258,7 +258,8 @@ static int cref_set_func(void *priv, u16 id, const struct ceth_func *func)
 	if (!func)
 		return CREF_COMMAND(priv, REFNIC_OP_FUNC_REMOVE, id);
 	return CREF_COMMAND(priv, REFNIC_OP_FUNC, id, func->active,
-			    func->n_pairs, ether_addr_to_u64(func->mac));
+			    func->n_pairs, ether_addr_to_u64(func->mac),
+			    func->tx_bps);
 }
 
 static bool cref_func_attached(void *priv, u16 id)

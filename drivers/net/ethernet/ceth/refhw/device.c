@@ -258,7 +258,8 @@ static int refhw_thread(void *data)
 		WRITE_ONCE(hw->idle, true);
 		set_current_state(TASK_IDLE);
 		if (!READ_ONCE(hw->control_new) && !READ_ONCE(hw->tx_new) &&
-		    !READ_ONCE(hw->command) && !kthread_should_stop())
+		    !READ_ONCE(hw->command) && !READ_ONCE(hw->limit_new) &&
+		    !kthread_should_stop())
 			schedule();
 		__set_current_state(TASK_RUNNING);
 		WRITE_ONCE(hw->idle, false);
@@ -272,6 +273,7 @@ static int refhw_thread(void *data)
 			smp_store_release(&hw->status, REFNIC_STAT_READY);
 		}
 		refhw_admin(hw);
+		refhw_pace_look(hw);
 		refhw_tx_start_new(hw);
 		/* Says so first: afterwards nothing is armed. */
 		if (hw->mbox && refhw_fault(hw->port, REFHW_FAULT_RESET)) {
@@ -329,6 +331,7 @@ static void refhw_describe(struct refhw *hw, const struct refhw_fn *fn, u32 nr)
 	hw->gen = fn->gen;
 	hw->caps = port->caps & ~REFNIC_F_FUNCTIONS;
 	ether_addr_copy(hw->perm, fn->mac);
+	hw->limit.bps = fn->bps;
 	snprintf(name, sizeof(name), "%s.%u", port->name, nr);
 	refhw_bus_init(&hw->rdev, name, refhw_release);
 	hw->rdev.dev.parent = &parent->rdev.dev;

@@ -26,6 +26,8 @@ static void refhw_func_update(struct refhw_port *port, u32 i)
 		refhw_destroy(hw);
 		hw = NULL;
 	}
+	if (hw)
+		refhw_pace_limit(hw, want.bps);
 	if (hw || !want.active || !rcu_access_pointer(port->hw))
 		return;
 	hw = refhw_create(port, &want, i + 1);
@@ -79,10 +81,15 @@ static enum refnic_code refhw_func_set(struct refhw *hw, struct refhw_fn *fn,
 	u8 mac[ETH_ALEN];
 
 	u64_to_ether_addr(a[3], mac);
-	if (!is_valid_ether_addr(mac) || !a[2] || a[2] > port->pairs)
+	if (!is_valid_ether_addr(mac) || !a[2] || a[2] > port->pairs ||
+	    (a[4] && a[4] < REFNIC_FUNC_BPS_MIN))
 		return REFNIC_ERR_ARG;
-	if (active && fn->active)
-		return REFNIC_ERR_STATE;
+	if (active && fn->active) {
+		if (!ether_addr_equal(fn->mac, mac) || fn->pairs != a[2])
+			return REFNIC_ERR_STATE;
+		fn->bps = a[4];
+		return REFNIC_OK;
+	}
 	/* The device has its permanent address again after a reset. */
 	if (active && (refhw_func_mac_used(port, mac, fn) ||
 		       ether_addr_equal(mac, hw->mac) ||
@@ -92,6 +99,7 @@ static enum refnic_code refhw_func_set(struct refhw *hw, struct refhw_fn *fn,
 		return REFNIC_ERR_MEMORY;
 	ether_addr_copy(fn->mac, mac);
 	fn->pairs = a[2];
+	fn->bps = a[4];
 	fn->active = active;
 	fn->gen++;
 	return REFNIC_OK;

@@ -131,6 +131,7 @@ static bool refhw_pace_limits(struct refhw_queue *q, u32 len)
 		&q->shaper,
 		node ? &hw->shapers[node] : NULL,
 		&hw->shapers[0],
+		&hw->limit,
 	};
 	u64 at;
 	u32 i;
@@ -154,8 +155,9 @@ static bool refhw_pace_limits(struct refhw_queue *q, u32 len)
  * @q: the queue; its time is when the frame could go, and on return when it may
  * @len: of the frame
  *
- * From the queue's limit to that of the port, one after the other: a frame that
- * one of them still holds takes nothing of the next one's rate.
+ * From the queue's limit to that of the port, and of a function, one after the
+ * other: a frame that one of them still holds takes nothing of the next one's
+ * rate.
  *
  * Return: false: the queue goes away.
  */
@@ -165,7 +167,8 @@ bool refhw_pace(struct refhw_queue *q, u32 len)
 
 	/* The port is node 0. */
 	if (likely(!READ_ONCE(q->shaper.bps) && !READ_ONCE(node->bps) &&
-		   !READ_ONCE(q->hw->shapers[0].bps)))
+		   !READ_ONCE(q->hw->shapers[0].bps) &&
+		   !READ_ONCE(q->hw->limit.bps)))
 		return true;
 	return refhw_pace_limits(q, len);
 }
@@ -196,7 +199,37 @@ enum refnic_code refhw_pace_cmd(struct refhw *hw, struct refhw_queue *q,
 	return REFNIC_OK;
 }
 
-/* After a reset */
+/**
+ * refhw_pace_limit() - a function's limit, as the device's driver has it
+ * @hw: the function
+ * @bps: bit/s; 0: none
+ *
+ * From any thread: the function's own looks after its queues.
+ */
+void refhw_pace_limit(struct refhw *hw, u64 bps)
+{
+	if (hw->limit.bps == bps)
+		return;
+	spin_lock(&hw->pace_lock);
+	WRITE_ONCE(hw->limit.bps, bps);
+	hw->limit.free = 0;
+	spin_unlock(&hw->pace_lock);
+	/* Pairs with the acquire of refhw_pace_look(). */
+	smp_store_release(&hw->limit_new, true);
+	refhw_wake(hw);
+}
+
+/* The limit may be another one; the admin thread. */
+void refhw_pace_look(struct refhw *hw)
+{
+	/* Pairs with the release of refhw_pace_limit(). */
+	if (!smp_load_acquire(&hw->limit_new))
+		return;
+	WRITE_ONCE(hw->limit_new, false);
+	refhw_pace_again(hw);
+}
+
+/* After a reset; the limit of a function is not its own. */
 void refhw_pace_forget(struct refhw *hw)
 {
 	memset(hw->shapers, 0, sizeof(hw->shapers));

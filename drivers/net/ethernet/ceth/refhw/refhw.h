@@ -429,6 +429,8 @@ struct refhw_clock {
  * @clock: clock
  * @pace_lock: of all limits
  * @shapers: limits of the port, and of each node
+ * @limit: of a function, which its device's driver has set
+ * @limit_new: @limit is another one
  */
 struct refhw {
 	struct refnic_device rdev;
@@ -469,6 +471,8 @@ struct refhw {
 	struct refhw_clock clock;
 	spinlock_t pace_lock; /* of all limits */
 	struct refhw_shaper shapers[1 + REFHW_NODES];
+	struct refhw_shaper limit;
+	bool limit_new;
 };
 
 #define to_refhw(r)	container_of(r, struct refhw, rdev)
@@ -578,6 +582,7 @@ struct refhw_faults {
  * @pairs: its queue pairs
  * @gen: counts changes
  * @mac: its address
+ * @bps: limit of what it sends, bit/s; 0: none
  * @hw: the device, under refhw_lock; NULL: there is none
  */
 struct refhw_fn {
@@ -585,6 +590,7 @@ struct refhw_fn {
 	u16 pairs;
 	u32 gen;
 	u8 mac[ETH_ALEN];
+	u64 bps;
 	struct refhw __rcu *hw;
 };
 
@@ -734,6 +740,8 @@ bool refhw_pace(struct refhw_queue *q, u32 len);
 enum refnic_code refhw_pace_cmd(struct refhw *hw, struct refhw_queue *q,
 				u64 node, u64 bps, u32 burst);
 void refhw_pace_forget(struct refhw *hw);
+void refhw_pace_limit(struct refhw *hw, u64 bps);
+void refhw_pace_look(struct refhw *hw);
 
 /* memcpy() is a string instruction, which takes long to begin; most frames are
  * shorter than that.

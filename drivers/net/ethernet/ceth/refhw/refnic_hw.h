@@ -151,7 +151,9 @@ enum refnic_op {
 					 */
 	REFNIC_OP_RULE_REMOVE	= 14,	/* location */
 	REFNIC_OP_SHAPER	= 15,	/* doorbell or 0, node, bit/s, burst */
-	REFNIC_OP_FUNC		= 16,	/* number, active, queue pairs, address */
+	REFNIC_OP_FUNC		= 16,	/* number, active, queue pairs, address,
+					 * bit/s
+					 */
 	REFNIC_OP_FUNC_REMOVE	= 17,	/* number */
 };
 
@@ -208,6 +210,8 @@ enum refnic_code {
 
 /* Lowest limit of a rate, bit/s */
 #define REFNIC_SHAPER_MIN	1000
+/* And of a function's */
+#define REFNIC_FUNC_BPS_MIN	1000000
 
 /* Classes of length, with FCS: up to 64, 127, 255, 511, 1023, 1518, above */
 #define REFNIC_SIZES		7
