@@ -361,6 +361,7 @@ struct refhw *refhw_create(struct refhw_port *port, const struct refhw_fn *fn,
 	refhw_describe(hw, fn, nr);
 	hw->rdev.ops = &refhw_bus_ops;
 	spin_lock_init(&hw->pace_lock);
+	mutex_init(&hw->turn);
 	refhw_clock_init(hw);
 	err = refhw_irq_init(hw, (fn ? fn->pairs : port->pairs) + 1);
 	if (err)

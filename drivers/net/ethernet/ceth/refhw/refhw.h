@@ -15,6 +15,7 @@
  *	refhw_queue.lock	putting frames into a receive queue; who sends many
  *				holds it from one to the next (batch.c), and never
  *				that of two queues
+ *	refhw.turn		a queue's turn on a slow wire
  *	refhw_vec.lock		moderation
  *
  * Time
@@ -429,6 +430,7 @@ struct refhw_clock {
  * @clock: clock
  * @pace_lock: of all limits
  * @shapers: limits of the port, and of each node
+ * @turn: held by the queue whose frame waits for the wire; see refhw_tx_frame()
  * @limit: of a function, which its device's driver has set
  * @limit_new: @limit is another one
  */
@@ -471,6 +473,7 @@ struct refhw {
 	struct refhw_clock clock;
 	spinlock_t pace_lock; /* of all limits */
 	struct refhw_shaper shapers[1 + REFHW_NODES];
+	struct mutex turn; /* one queue at a time */
 	struct refhw_shaper limit;
 	bool limit_new;
 };
@@ -487,7 +490,7 @@ struct refhw {
  * @task: delivers what is delayed; NULL: nothing ever was
  * @lock: of what follows
  * @frames: on the way
- * @bytes: of @frames
+ * @bytes: of @frames, by the function that they are of; 0: the device itself
  * @free: when the last bit of what was sent is on the wire, raw ns
  * @out: when the last frame has come out, raw ns
  * @room: for senders that wait
@@ -503,7 +506,7 @@ struct refhw_wire {
 	struct task_struct *task;
 	spinlock_t lock; /* of what is on the way */
 	struct list_head frames;
-	u32 bytes;
+	u32 bytes[1 + REFHW_FUNCTIONS];
 	u64 free;
 	u64 out;
 	wait_queue_head_t room;

@@ -75,9 +75,13 @@ static void refhw_tso_headers(struct refhw_frame *s, const struct refhw_tso *t,
 	s->csum_done = true;
 }
 
+/* Where several devices share a wire that is too slow for them, each has one frame
+ * that waits for it: they take turns, however many queues each sends from.
+ */
 static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 {
 	u64 extra = le64_to_cpu(q->todo.extra);
+	bool slow;
 
 	if (q->what & REFNIC_TODO_VLAN &&
 	    !refhw_frame_tag(f, FIELD_GET(REFNIC_TODO_TCI, extra))) {
@@ -91,17 +95,25 @@ static void refhw_tx_frame(struct refhw_queue *q, struct refhw_frame *f)
 	}
 	if (!refhw_pace(q, f->len))
 		return;
+	slow = READ_ONCE(q->hw->port->n_fns) &&
+	       READ_ONCE(q->hw->port->wire.rate);
+	if (unlikely(slow)) {
+		refhw_batch_end(&q->out);
+		mutex_lock(&q->hw->turn);
+	}
 	f->at = q->at;
 	refhw_count_tx(q->hw, f->hdr, f->len);
 	refhw_batch_begin(&q->out);
 	if (!refhw_switch_out(q->hw, f, &q->out))
 		refhw_wire_send(q->hw, f, &q->out);
 	refhw_batch_next(&q->out);
-	if (f->at == q->at)
-		return;
 	/* The wire was not free: what it lets wait has not been sent. */
-	q->at = f->at;
-	refhw_pace_until(q, q->at);
+	if (f->at != q->at) {
+		q->at = f->at;
+		refhw_pace_until(q, q->at);
+	}
+	if (unlikely(slow))
+		mutex_unlock(&q->hw->turn);
 }
 
 /* The packet's header is moved out of its first pieces. */

@@ -16,13 +16,14 @@
 
 #include "refhw.h"
 
-/* What is on the way at most, before the sender has to wait */
+/* What is on the way at most, of each device of the port, before it has to wait */
 #define REFHW_WIRE_BYTES	SZ_512K
 
 struct refhw_parcel {
 	struct list_head list;
 	u64 due;
 	u32 len;
+	u32 fn;
 	u8 data[];
 };
 
@@ -128,17 +129,18 @@ static bool refhw_dice(u32 per_million)
 }
 
 /* A copy that is due when the wire's latency and the frames before allow. */
-static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f,
+static void refhw_wire_delay(struct refhw *hw, struct refhw_frame *f,
 			     struct refhw_batch *b)
 {
-	struct refhw_wire *w = &port->wire;
+	struct refhw_wire *w = &hw->port->wire;
+	u32 *bytes = &w->bytes[hw->fn];
 	u32 rate = READ_ONCE(w->rate);
 	struct refhw_parcel *p, *last;
 
-	if (READ_ONCE(w->bytes) >= REFHW_WIRE_BYTES) {
+	if (READ_ONCE(*bytes) >= REFHW_WIRE_BYTES) {
 		refhw_batch_end(b);
 		wait_event_idle(w->room,
-				READ_ONCE(w->bytes) < REFHW_WIRE_BYTES ||
+				READ_ONCE(*bytes) < REFHW_WIRE_BYTES ||
 				kthread_should_stop());
 	}
 	p = kthread_should_stop() ? NULL :
@@ -148,6 +150,7 @@ static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f,
 		return;
 	}
 	p->len = f->len;
+	p->fn = hw->fn;
 	refhw_frame_copy(f, 0, p->data, f->len);
 
 	spin_lock(&w->lock);
@@ -156,7 +159,7 @@ static void refhw_wire_delay(struct refhw_port *port, struct refhw_frame *f,
 	if (rate)
 		w->free += div_u64((u64)f->len * 8 * 1000, rate);
 	p->due = w->free + READ_ONCE(w->latency);
-	w->bytes += p->len;
+	*bytes += p->len;
 	last = list_empty(&w->frames) ? NULL :
 	       list_last_entry(&w->frames, struct refhw_parcel, list);
 	if (last && refhw_dice(READ_ONCE(w->reorder))) {
@@ -199,7 +202,7 @@ void refhw_wire_send(struct refhw *hw, struct refhw_frame *f,
 	}
 	/* Once there is a thread it takes all, so that none overtakes. */
 	if (READ_ONCE(w->task)) {
-		refhw_wire_delay(port, f, b);
+		refhw_wire_delay(hw, f, b);
 		return;
 	}
 	spin_lock(&w->lock);
@@ -217,7 +220,7 @@ static struct refhw_parcel *refhw_wire_next(struct refhw_wire *w)
 	p = list_first_entry_or_null(&w->frames, struct refhw_parcel, list);
 	if (p && p->due <= ktime_get_raw_ns()) {
 		list_del(&p->list);
-		w->bytes -= p->len;
+		w->bytes[p->fn] -= p->len;
 		/* A latency that became shorter changes no order. */
 		w->out = max(w->out, p->due);
 		p->due = w->out;
