@@ -12,102 +12,17 @@ import time
 from pathlib import Path
 
 from cethtest.bpf import DROP, PASS, Bpf
-from cethtest.env import End, Env
+from cethtest.env import Env
 from cethtest.flow import Both, Flow, steady
 from cethtest.frames import Capture, Kind, blast, exchange
+from cethtest.funcs import BUS, CONFIGFS, Func, devlink, parent
 from cethtest.stats import link_stats
 from cethtest.tap import cases, main, say
-from cethtest.tool import (KernelLog, Skip, check, equal, read, run, run_json, sysctl,
-                           wait_for, write)
+from cethtest.tool import KernelLog, check, equal, read, run, run_json, wait_for, write
 
-BUS = Path("/sys/bus/refnic")
-CONFIGFS = Path("/sys/kernel/config/refnic")
 EVERYBODY = b"\xff" * 6
 SIZES = [60, 600, 1514]
 ROUNDS = int(os.environ.get("CETH_TEST_ROUNDS", "50"))
-
-
-def devlink(words: str, ok: bool = True) -> str:
-    """A devlink command, or what it says when it is refused."""
-    done = run(f"devlink {words}", ok=ok)
-    if not ok:
-        check(done.returncode, f"devlink {words}: is not refused")
-    return done.stdout if ok else done.stderr
-
-
-def parent(env: Env) -> str:
-    """The device, as devlink calls it."""
-    if env.bus != "refnic":
-        raise Skip("the device has no functions")
-    return f"{env.bus}/{env.pci}"
-
-
-def address(n: int) -> str:
-    """Of the function with that sfnum."""
-    return f"52:45:46:80:{n >> 8 & 255:02x}:{n & 255:02x}"
-
-
-class Func:
-    """A function, made for this case."""
-
-    def __init__(self, env: Env, sfnum: int, pairs: int = 2, active: bool = True) -> None:
-        self.env, self.sfnum = env, sfnum
-        self.mac = address(sfnum)
-        said = devlink(f"port add {parent(env)} flavour pcisf pfnum 0 sfnum {sfnum}")
-        self.port = said.split(":")[0].strip() if said.strip() else self.find()
-        self.end = End("-", None, "192.0.2.200", "::")
-        self.gone = False
-        env.later(self.remove)
-        self.set(f"hw_addr {self.mac}")
-        if pairs:
-            self.set(f"max_io_eqs {pairs}")
-        if active:
-            self.activate()
-
-    def find(self) -> str:
-        """The port, by the number."""
-        ports = run_json("devlink -j port show")["port"]
-        return next(k for k, v in ports.items()
-                    if k.startswith(parent(self.env) + "/") and v.get("sfnum") == self.sfnum)
-
-    @property
-    def shown(self) -> dict[str, object]:
-        """What devlink shows of it."""
-        ports = run_json(f"devlink -j port show {self.port}")["port"]
-        return dict(ports[self.port])
-
-    def set(self, what: str, ok: bool = True) -> str:
-        """devlink port function set."""
-        return devlink(f"port function set {self.port} {what}", ok)
-
-    def netdev(self) -> str:
-        """Its interface, or ""."""
-        for place in BUS.glob(f"devices/{self.env.pci}.*/net/*/address"):
-            with contextlib.suppress(OSError):
-                if read(place) == self.mac:
-                    return place.parent.name
-        return ""
-
-    def activate(self) -> None:
-        """There, and up."""
-        self.set("state active")
-        name = wait_for(self.netdev, f"the interface of function {self.sfnum}")
-        self.end = End(str(name), None, "192.0.2.200", "::")
-        with contextlib.suppress(OSError):
-            sysctl(f"net/ipv6/conf/{name}/disable_ipv6", 1)
-        self.end.run("ip link set {} up")
-        wait_for(lambda: self.env.carrier(self.end), f"carrier of {name}")
-
-    def vanished(self) -> None:
-        """Wait until its interface is gone."""
-        wait_for(lambda: not self.netdev(), f"the interface of function {self.sfnum} to go")
-
-    def remove(self) -> None:
-        """No such function any more."""
-        if not self.gone:
-            devlink(f"port del {self.port}")
-        self.gone = True
-        self.vanished()
 
 
 def test_show(env: Env) -> None:
@@ -169,7 +84,7 @@ def test_broadcast(env: Env) -> None:
 
 
 def test_addresses(env: Env) -> None:
-    """Each gets what is for it; who is promiscuous gets all."""
+    """Each gets what is for it."""
     one, two = Func(env, 1), Func(env, 2)
     with Capture(one.end) as mine, Capture(two.end) as others:
         blast(env.peer, one.end.mac, Kind(run=73), [60], 10)
@@ -178,18 +93,6 @@ def test_addresses(env: Env) -> None:
         blast(env.peer, bytes.fromhex("0200c0ffee01"), Kind(run=73), [60], 10)
         check(not mine.all(bool, 0.5), "it gets frames for others")
         check(not others.all(bool, 0.1), "it gets frames for others")
-        one.end.run("ip link set {} promisc on")
-        time.sleep(0.3)
-        for src, dst in ((env.peer, env.dut.mac), (env.peer, bytes.fromhex("0200c0ffee01")),
-                         (env.dut, two.end.mac)):
-            blast(src, dst, Kind(run=73), [60], 10)
-            equal(len(mine.all(lambda f: len(f) >= 10)), 10, "frames for others, promiscuous")
-        one.end.run("ip link set {} promisc off")
-    new = "52:45:46:99:00:01"
-    one.end.run(f"ip link set {{}} address {new}")
-    steady(one.end, env.peer, "another address")
-    steady(one.end, two.end, "another address")
-    one.end.run(f"ip link set {{}} address {one.mac}")
 
 
 def test_xdp(env: Env) -> None:
