@@ -13,6 +13,11 @@
  *
  * One thread works on the sockets of one queue number, and owns its part of the
  * memory, so that there are no locks.
+ *
+ * All that needs rights in the machine can be somebody else's: with --umem-fd the
+ * memory of the sockets is a file that was there before, and with --map-fd so are
+ * program and map of the NIC. Then CAP_NET_RAW in the namespace of the NIC is
+ * enough; node-agent gives a container no more than that.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -73,7 +78,8 @@ struct worker {
 
 static const char *nic[2];
 static int ifindex[2];
-static int n_nics, n_queues = 1;
+static int n_nics, n_queues = 1, first_queue;
+static int umem_fd = -1, map_fd = -1, map_key = -1;
 static enum mode mode = MODE_POLL;
 static __u16 bind_flags = XDP_USE_NEED_WAKEUP;
 static struct worker *workers;
@@ -220,6 +226,16 @@ static int attach(int i)
 	return bpf_object__find_map_fd_by_name(obj, "xsks");
 }
 
+/* What the program finds the socket by: the queue that frames come in on. That is
+ * not the queue's number here if the queue belongs to a NIC elsewhere, and is leased.
+ */
+static int into_map(struct side *s, int queue, int map)
+{
+	__u32 key = map_key < 0 ? queue : map_key + queue - first_queue;
+
+	return bpf_map_update_elem(map, &key, &s->fd, 0);
+}
+
 /* All sockets use one piece of memory. Each has its own fill and completion
  * ring, as each is about another queue.
  */
@@ -240,10 +256,10 @@ static void open_side(struct side *s, const char *name, int queue,
 					&s->fill, &s->comp, &cfg);
 	if (err)
 		die(name, err);
-	err = xsk_socket__update_xskmap(s->xsk, map);
+	s->fd = xsk_socket__fd(s->xsk);
+	err = into_map(s, queue, map);
 	if (err)
 		die("map", err);
-	s->fd = xsk_socket__fd(s->xsk);
 	if (mode == MODE_BUSY)
 		busy_poll(s->fd);
 	getsockopt(s->fd, SOL_XDP, XDP_OPTIONS, &opts, &len);
@@ -262,8 +278,9 @@ static void open_all(void)
 	struct xsk_umem *umem;
 	int q, i, err, maps[2];
 
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_POPULATE |
+		      (umem_fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED),
+		      umem_fd, 0);
 	workers = calloc(n_queues, sizeof(*workers));
 	if (memory == MAP_FAILED || !workers)
 		die("memory", ENOMEM);
@@ -272,14 +289,15 @@ static void open_all(void)
 	if (err)
 		die("memory of the sockets", err);
 	for (i = 0; i < n_nics; i++)
-		maps[i] = attach(i);
+		maps[i] = map_fd < 0 ? attach(i) : map_fd;
 	for (q = 0; q < n_queues; q++) {
 		struct worker *w = &workers[q];
 
 		for (i = 0; i < FRAMES; i++)
 			w->free[w->n_free++] = ((__u64)q * FRAMES + i) * FRAME_SIZE;
 		for (i = 0; i < n_nics; i++) {
-			open_side(&w->side[i], nic[i], q, umem, maps[i]);
+			open_side(&w->side[i], nic[i], first_queue + q, umem,
+				  maps[i]);
 			refill(w, &w->side[i]);
 		}
 	}
@@ -307,23 +325,39 @@ static void help(void)
 {
 	fprintf(stderr,
 		"usage: forward [OPTIONS] NIC [NIC2]\n"
-		"  -q N     queues of each NIC, from 0 on (1)\n"
+		"  -q N     queues of each NIC (1)\n"
+		"  -f N     the first of them (0)\n"
 		"  -m MODE  poll: sleep while there is nothing (the default)\n"
 		"           busy: the thread polls the NIC, no interrupts\n"
 		"           wakeup: the thread looks at its rings all the time\n"
 		"  -s       frames of several buffers, for MTUs above a chunk\n"
 		"  -z, -c   zero-copy or nothing; copies (else what there is)\n"
-		"  -t N     end after so many seconds\n");
+		"  -t N     end after so many seconds\n"
+		"  --umem-fd FD   the memory is this file, which is large enough\n"
+		"  --map-fd FD    the NIC has its program; this is the map of it\n"
+		"  --map-key N    where the first socket belongs there (its queue)\n");
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
+	static const struct option longer[] = {
+		{ "umem-fd", required_argument, &umem_fd, 0 },
+		{ "map-fd", required_argument, &map_fd, 0 },
+		{ "map-key", required_argument, &map_key, 0 },
+		{}
+	};
+	int opt, q, which, seconds = 0;
 	unsigned long last[2] = {};
-	int opt, q, seconds = 0;
 
-	while ((opt = getopt(argc, argv, "q:m:szct:")) != -1) {
+	while ((opt = getopt_long(argc, argv, "q:f:m:szct:", longer, &which)) != -1) {
 		switch (opt) {
+		case 0:
+			*longer[which].flag = atoi(optarg);
+			break;
+		case 'f':
+			first_queue = atoi(optarg);
+			break;
 		case 'q':
 			n_queues = atoi(optarg);
 			break;
@@ -348,7 +382,8 @@ int main(int argc, char **argv)
 		}
 	}
 	n_nics = argc - optind;
-	if (n_nics < 1 || n_nics > 2 || n_queues < 1 || n_queues > MAX_QUEUES)
+	if (n_nics < 1 || n_nics > 2 || n_queues < 1 || n_queues > MAX_QUEUES ||
+	    (n_nics > 1 && map_fd >= 0))
 		help();
 	memcpy(nic, argv + optind, n_nics * sizeof(*nic));
 
@@ -366,7 +401,7 @@ int main(int argc, char **argv)
 	}
 	for (q = 0; q < n_queues; q++)
 		pthread_join(workers[q].thread, NULL);
-	for (opt = 0; opt < n_nics; opt++)
+	for (opt = 0; opt < n_nics && map_fd < 0; opt++)
 		bpf_xdp_detach(ifindex[opt], XDP_FLAGS_DRV_MODE, NULL);
 	for (q = 0; q < n_queues; q++)
 		for (opt = 0; opt < n_nics; opt++)
