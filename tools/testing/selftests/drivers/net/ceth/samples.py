@@ -17,14 +17,16 @@ from pathlib import Path
 from cethtest import inet
 from cethtest.env import End, Env
 from cethtest.frames import ETH_P_ALL, ETHERTYPE, Capture, raw_socket
+from cethtest.funcs import parent
 from cethtest.rxhash import random_packet, shown_context
 from cethtest.tap import cases, main, say
 from cethtest.times import Clock, timed, timestamping
-from cethtest.tool import Failure, Skip, check, equal, in_ns, run, wait_for
+from cethtest.tool import Failure, Skip, check, equal, in_ns, read, run, run_json, wait_for
 
 HERE = Path(__file__).resolve().parent
 FRAMES = 200
 PORT = 9
+CAP_NET_RAW = 13
 
 
 def sample(name: str) -> str:
@@ -198,6 +200,145 @@ def test_txtime(env: Env) -> None:
                   "numbers that arrived")
 
 
+class Agent:
+    """samples/ceth/node-agent, until it is told to end."""
+
+    def __init__(self, *argv: str) -> None:
+        self.argv = [sample("node-agent"), "--forward", sample("forward"),
+                     "--bpf", sample("forward.bpf.o"), *argv]
+
+    def __enter__(self) -> Agent:
+        self.before = left()
+        self.child = subprocess.Popen(self.argv, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True)
+        try:
+            self.memory = told(self.child, "memory: .*")[0]
+            self.pid = int(told(self.child, r"container: process (\d+)")[1])
+            self.name = told(self.child, r"^(?:slice|lease): .*?(\w+)$")[1]
+            told(self.child, "queue .: zero-copy")
+        except BaseException:
+            self.child.kill()
+            raise
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.child.send_signal(signal.SIGTERM)
+        try:
+            rest = self.child.communicate(timeout=60)[0]
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            rest = "it does not end"
+        if kind:
+            return
+        equal((self.child.returncode, "node-agent:" in rest), (0, False), f"its end: {rest}")
+        check(not Path(f"/proc/{self.pid}").exists(), "the process in the container is left")
+        wait_for(lambda: left() == self.before, f"nothing to be left of {self.before}: {left()}")
+
+    def powerless(self) -> None:
+        """The container is nobody, with one capability, and that over nothing of ours."""
+        status = dict(re.findall(r"^(\w+):\s+(.*)$", read(f"/proc/{self.pid}/status"), re.M))
+        equal(set(status["Uid"].split()), {"65534"}, "user of the container")
+        equal({int(status[f"Cap{of}"], 16) for of in ("Inh", "Prm", "Eff", "Bnd", "Amb")},
+              {1 << CAP_NET_RAW}, "its capabilities")
+        equal(status["NoNewPrivs"], "1", "no new ones")
+        for of in ("user", "net", "mnt", "pid"):
+            check(os.readlink(f"/proc/{self.pid}/ns/{of}") != os.readlink(f"/proc/self/ns/{of}"),
+                  f"it is in our {of} namespace")
+
+    def frames(self) -> None:
+        """It counts."""
+        say(told(self.child, r"/s, [1-9]\d* frames.*").string)
+
+
+def left() -> dict[str, object]:
+    """What an agent makes."""
+    shown = run_json("ip -d -j link show")
+    return {"interfaces": sorted(link["ifname"] for link in shown),
+            "programs": sorted(link["ifname"] for link in shown if "xdp" in link),
+            "ports": sorted(run_json("devlink -j port show")["port"]),
+            "pins": sorted(map(str, Path("/sys/fs/bpf").glob("*"))),
+            "maps": len(run_json("bpftool -j map show") or [])}
+
+
+def test_agent_slice(env: Env) -> None:
+    """A container without rights forwards what comes to its slice."""
+    say(f"unprivileged_bpf_disabled: {read('/proc/sys/kernel/unprivileged_bpf_disabled')}")
+    device = parent(env)
+    mac = "52:45:46:80:00:99"
+    for huge in (False, True):
+        with contextlib.suppress(Skip):
+            if huge:
+                env.huge_pages(12, 8)
+        with Agent("slice", "--rate", "500mbit", device, "99", mac) as agent:
+            say(agent.memory)
+            agent.powerless()
+            back(env, bytes.fromhex(mac.replace(":", "")), b"")
+            agent.frames()
+
+
+def test_agent_refused(env: Env) -> None:
+    """What cannot be is refused with the reason, and nothing is left."""
+    device, before = parent(env), left()
+    for words, reason in (([device, "99", env.dut.mac.hex(":")], "the device has that address"),
+                          (["--queues", "5", device, "99", "52:45:46:80:00:99"], "max_io_eqs"),
+                          (["--queues", "64000", device, "99", "52:45:46:80:00:99"], "memory"),
+                          (["refnic/nobody", "99", "52:45:46:80:00:99"], "")):
+        done = run([sample("node-agent"), "--forward", sample("forward"),
+                    "--bpf", sample("forward.bpf.o"), "slice", *words], ok=False)
+        check(done.returncode == 1 and re.search(f"node-agent: .*{reason}", done.stderr),
+              f"{words}: {done.returncode} {done.stderr}")
+        wait_for(lambda: left() == before, "nothing to be left")
+
+
+def test_agent_lease(env: Env) -> None:
+    """A container without rights forwards what a rule steers to the queue that it leases."""
+    env.need_ceth("leasing queues")
+    queue = env.channel_limits()[0] - 1
+    if not queue:
+        raise Skip("needs two queues")
+    try:
+        with Agent("lease", env.dut.ifname, str(queue), f"flow-type udp4 dst-port {PORT}") as agent:
+            agent.powerless()
+            back(env, env.dut.mac, udp_head())
+            agent.frames()
+    except Failure as e:
+        if re.search(r"node-agent: (this kernel leases no queues|.*ethtool -N)", str(e)):
+            raise Skip("this kernel leases no queues, or the device has no rules") from e
+        raise
+
+
+def udp_head() -> bytes:
+    """What steers a frame to the agent's queue."""
+    length = 8 + 104
+    return (inet.ipv4(socket.inet_aton("198.51.100.1"), socket.inet_aton("198.51.100.2"),
+                      inet.UDP, length) + (10000).to_bytes(2, "big") + PORT.to_bytes(2, "big") +
+            length.to_bytes(2, "big") + bytes(2))
+
+
+def back(env: Env, mac: bytes, head: bytes) -> None:
+    """What the peer sends to that address comes back, whole, once each."""
+    kind = (inet.ETH_IP if head else ETHERTYPE).to_bytes(2, "big")
+    rng = random.Random(4)
+    got: list[bytes] = []
+    sent: list[bytes] = []
+    with raw_socket(env.peer) as out, Capture(env.peer, int.from_bytes(kind, "big")) as capture:
+        out.settimeout(30)
+
+        def collect() -> bool:
+            while data := capture.get():
+                got.append(data)
+            return len(got) >= len(sent)
+
+        for i in range(FRAMES):
+            payload = kind + head + i.to_bytes(4, "big") + rng.randbytes(100)
+            out.send(mac + env.peer.mac + payload)
+            sent.append(env.peer.mac + mac + payload)
+            if i % 20 == 19:
+                wait_for(collect, f"frame {i}")
+    equal(sorted(got), sorted(sent), "frames that came back")
+
+
 if __name__ == "__main__":
     main(cases(test_forward, test_forward_queues, test_forward_jumbo, test_forward_two,
-               test_hints, test_txtime), pairs=2)
+               test_hints, test_txtime, test_agent_slice, test_agent_lease,
+               test_agent_refused), pairs=2)
