@@ -95,7 +95,20 @@ enum {
 	REFHW_Q_VECTOR,
 	REFHW_Q_BUF_LEN,
 	REFHW_Q_TAIL,
+	REFHW_Q_HDRS,
+	REFHW_Q_HDR_LEN,
+	REFHW_Q_HDR_WHOLE,
 };
+
+static bool refhw_queue_hdrs(const struct refhw *hw, const u64 *a)
+{
+	u64 len = a[REFHW_Q_HDR_LEN];
+
+	if (a[REFHW_Q_TX] || !len)
+		return true;
+	return (hw->feat & REFNIC_F_HDR_SPLIT) && len >= REFNIC_HDR_BUF_MIN &&
+	       len <= REFNIC_HDR_BUF_MAX && a[REFHW_Q_HDR_WHOLE] <= len;
+}
 
 static bool refhw_queue_args(const struct refhw *hw, const u64 *a)
 {
@@ -104,7 +117,7 @@ static bool refhw_queue_args(const struct refhw *hw, const u64 *a)
 	return a[REFHW_Q_INDEX] < pairs && a[REFHW_Q_VECTOR] <= pairs &&
 	       a[REFHW_Q_SIZE] >= REFHW_RING_MIN &&
 	       a[REFHW_Q_SIZE] <= REFHW_RING_MAX &&
-	       is_power_of_2(a[REFHW_Q_SIZE]) &&
+	       is_power_of_2(a[REFHW_Q_SIZE]) && refhw_queue_hdrs(hw, a) &&
 	       (a[REFHW_Q_TX] || (a[REFHW_Q_BUF_LEN] >= 256 &&
 				  a[REFHW_Q_BUF_LEN] <= REFNIC_BUF_MAX));
 }
@@ -151,12 +164,16 @@ static enum refnic_code refhw_queue_create(struct refhw *hw, const u64 *a,
 	q->mask = a[REFHW_Q_SIZE] - 1;
 	q->buf_len = a[REFHW_Q_BUF_LEN];
 	q->tail = tx ? 0 : a[REFHW_Q_TAIL];
+	q->hdrs = a[REFHW_Q_HDRS];
+	q->hdr_len = tx ? 0 : a[REFHW_Q_HDR_LEN];
+	q->hdr_whole = a[REFHW_Q_HDR_WHOLE];
 	q->alive = true;
 	mutex_init(&q->lock);
 	init_waitqueue_head(&q->wait);
 	refhw_gro_init(q);
 	code = REFNIC_ERR_DMA;
-	if (!refhw_queue_memory(q, a[REFHW_Q_RING]))
+	if (!refhw_queue_memory(q, a[REFHW_Q_RING]) ||
+	    (q->hdr_len && !refhw_dma(hw, q->hdrs, q->hdr_len * (q->mask + 1))))
 		goto err;
 	code = REFNIC_ERR_MEMORY;
 	if (tx)

@@ -237,9 +237,7 @@ bool refhw_frame_tag(struct refhw_frame *f, u16 tci)
 	return true;
 }
 
-/* Bytes of all headers of a TCP or UDP packet; 0: it is none, or has nothing
- * else.
- */
+/* Bytes of all headers of a TCP or UDP packet; 0: it is none, or has no data. */
 u32 refhw_frame_headers(const struct refhw_frame *f)
 {
 	u32 len;
@@ -250,7 +248,7 @@ u32 refhw_frame_headers(const struct refhw_frame *f)
 	if (f->proto == IPPROTO_TCP)
 		len = f->l4 + ((const struct tcphdr *)(f->hdr + f->l4))->doff *
 		      4;
-	return len < f->len && len <= f->hdr_len ? len : 0;
+	return len < f->l4_end && len <= f->hdr_len ? len : 0;
 }
 
 /**

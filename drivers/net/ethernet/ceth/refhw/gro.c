@@ -245,9 +245,7 @@ static bool refhw_gro_room(const struct refhw_queue *q,
 	u32 bufs = min(q->mask + 1, REFHW_RX_BUFS);
 
 	len += slot->hdr + slot->payload;
-	/* One buffer may have headers only. */
-	return len - slot->f.l3 <= REFHW_GRO_MAX &&
-	       len <= (bufs - 2) * q->buf_len;
+	return len - slot->f.l3 <= REFHW_GRO_MAX && len <= bufs * q->buf_len;
 }
 
 /* All count up by one, or all are the same and say that it does not matter. */

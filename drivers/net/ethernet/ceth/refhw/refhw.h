@@ -223,6 +223,9 @@ struct refhw_shaper {
  * @order: size as a power of two
  * @mask: size - 1
  * @buf_len: bytes of a receive buffer
+ * @hdrs: address of header buffers, one for each id
+ * @hdr_len: bytes of each; 0: there are none
+ * @hdr_whole: longest frame that goes there as a whole, if it fits
  * @stuck: makes as if it worked, and does not
  * @tail: doorbell
  * @head: next descriptor
@@ -261,6 +264,9 @@ struct refhw_queue {
 	u8 order;
 	u32 mask;
 	u32 buf_len;
+	u64 hdrs;
+	u32 hdr_len;
+	u32 hdr_whole;
 	bool stuck;
 	u32 tail;
 	u32 head;

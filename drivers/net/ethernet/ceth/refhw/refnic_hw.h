@@ -121,7 +121,9 @@ enum refnic_op {
 	REFNIC_OP_INIT		= 1,	/* features */
 	REFNIC_OP_QUEUE_CREATE	= 2,	/* memory, entries, transmits, steering
 					 * index, vector, bytes of a receive
-					 * buffer, tail -> doorbell
+					 * buffer, tail, header buffers, bytes of
+					 * each, longest frame that is not split
+					 * -> doorbell
 					 */
 	REFNIC_OP_QUEUE_DESTROY	= 3,	/* doorbell */
 	REFNIC_OP_SET_MAC	= 4,	/* address */
@@ -185,7 +187,6 @@ enum refnic_code {
 #define REFNIC_OFF_GRO		BIT(6)
 #define REFNIC_OFF_RX_HASH	BIT(7)
 #define REFNIC_OFF_VLAN_STRIP	BIT(9)
-#define REFNIC_OFF_HDR_SPLIT	BIT(11)
 #define REFNIC_OFF_RX_TIME	BIT(12)
 
 /* Of what is hashed, what can be left out */
@@ -300,6 +301,9 @@ struct refnic_cmpl {
 #define REFNIC_C_PHASE		BIT(31)
 /* Most that a receive buffer can have */
 #define REFNIC_BUF_MAX		16384
+/* Bytes of a header buffer */
+#define REFNIC_HDR_BUF_MIN	128
+#define REFNIC_HDR_BUF_MAX	1024
 
 /* &refnic_cmpl.flags */
 #define REFNIC_CF_CSUM_OK	BIT(0)
@@ -312,7 +316,10 @@ struct refnic_cmpl {
 
 union refnic_more {
 	struct refnic_todo todo;	/* transmit; of the descriptor */
-	__le64 came;			/* receive; of the completion */
+	struct {			/* receive; of the completion */
+		__le64 came;
+		__le16 hdr;		/* bytes in the header buffer */
+	};
 };
 
 /* Bytes of a ring's memory for each entry */

@@ -87,10 +87,13 @@ static bool refhw_rx_wrong(struct refhw_queue *q, struct refnic_cmpl *c,
 		return false;
 	if (refhw_fault(port, REFHW_FAULT_RX_ID))
 		*head |= REFNIC_C_ID;
-	if (refhw_fault(port, REFHW_FAULT_RX_LEN))
+	if (refhw_fault(port, REFHW_FAULT_RX_LEN)) {
 		*head |= REFNIC_C_LEN;
-	else if (refhw_fault(port, REFHW_FAULT_RX_EMPTY))
+	} else if (refhw_fault(port, REFHW_FAULT_RX_EMPTY)) {
 		*head &= ~REFNIC_C_LEN;
+		if (q->hdr_len)
+			q->more[q->done & q->mask].hdr = 0;
+	}
 	if (c->bufs && refhw_fault(port, REFHW_FAULT_RX_CHAIN))
 		c->bufs = U8_MAX;
 	return true;
@@ -132,7 +135,8 @@ void refhw_complete_twice(struct refhw_queue *q, u32 head)
 
 /* What there is to say about a frame, with its first buffer */
 static void refhw_rx_describe(struct refhw_queue *q,
-			      const struct refhw_frame *f, u32 info, u32 hash)
+			      const struct refhw_frame *f, u32 hdr, u32 info,
+			      u32 hash)
 {
 	union refnic_more *more = &q->more[q->done & q->mask];
 	struct refnic_cmpl *c = refhw_cmpl(q);
@@ -141,6 +145,8 @@ static void refhw_rx_describe(struct refhw_queue *q,
 	c->tci = cpu_to_le16(f->tci);
 	c->hash = cpu_to_le32(hash);
 	c->hash_type = FIELD_GET(REFHW_INFO_HASH, info);
+	if (q->hdr_len)
+		more->hdr = cpu_to_le16(hdr);
 	if (info & REFNIC_CF_TIME)
 		more->came = cpu_to_le64(refhw_time_at(q->hw, f->at));
 	if (info & REFNIC_CF_GRO) {
@@ -153,14 +159,14 @@ static void refhw_rx_describe(struct refhw_queue *q,
 
 /* Completions of a frame in the buffers @ids */
 static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f,
-			      const u16 *ids, u32 n, u32 first, u32 info,
+			      const u16 *ids, u32 n, u32 hdr, u32 info,
 			      u32 hash)
 {
-	u32 i, left = f->len, len, head;
+	u32 i, left = f->len - hdr, len, head;
 	struct refnic_cmpl *c;
 
 	for (i = 0; i < n; i++) {
-		len = i ? min(left, q->buf_len) : first;
+		len = min(left, q->buf_len);
 		left -= len;
 		head = FIELD_PREP(REFNIC_C_ID, ids[i]) |
 		       FIELD_PREP(REFNIC_C_LEN, len);
@@ -168,7 +174,7 @@ static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f
 		c->bufs = i ? 0 : n;
 		c->flags = i ? 0 : info;
 		if (!i)
-			refhw_rx_describe(q, f, info, hash);
+			refhw_rx_describe(q, f, hdr, info, hash);
 		if (unlikely(READ_ONCE(q->hw->port->faults.on)) &&
 		    !refhw_rx_wrong(q, c, &head))
 			continue;
@@ -178,22 +184,47 @@ static void refhw_rx_complete(struct refhw_queue *q, const struct refhw_frame *f
 	}
 }
 
+/* How much of a frame goes to a header buffer */
+static u32 refhw_rx_hdr(const struct refhw_queue *q,
+			const struct refhw_frame *f)
+{
+	u32 len;
+
+	if (!q->hdr_len || f->len <= q->hdr_whole)
+		return min(f->len, q->hdr_len);
+	len = refhw_frame_headers(f) ?: f->len;
+	return min(len, q->hdr_len);
+}
+
+/* Put it there. False: the device cannot. */
+static bool refhw_rx_put_hdr(struct refhw_queue *q, const struct refhw_frame *f,
+			     u16 id, u32 len)
+{
+	u8 *to;
+
+	if (id > q->mask) {
+		refhw_fail(q->hw, REFNIC_HEALTH_DESC, q->qid);
+		return false;
+	}
+	to = refhw_dma(q->hw, q->hdrs + id * q->hdr_len, len);
+	if (!to)
+		return false;
+	refhw_frame_copy(f, 0, to, len);
+	return true;
+}
+
 /* Return: REFHW_RX_FRAMES, or why not. */
 static enum refhw_stat refhw_rx_put(struct refhw_queue *q,
 				    const struct refhw_frame *f, u32 info,
 				    u32 hash)
 {
 	const struct refnic_desc *d;
-	u32 i, off, len, n = 1, avail, first = 0;
+	u32 i, off, len, n = 1, avail, hdr = refhw_rx_hdr(q, f);
 	struct refhw *hw = q->hw;
 	u16 ids[REFHW_RX_BUFS] __uninitialized;
 
-	if (READ_ONCE(hw->offloads) & REFNIC_OFF_HDR_SPLIT)
-		first = refhw_frame_headers(f);
-	if (!first || first > q->buf_len)
-		first = min(f->len, q->buf_len);
-	if (unlikely(f->len > first))
-		n += DIV_ROUND_UP(f->len - first, q->buf_len);
+	if (unlikely(f->len - hdr > q->buf_len))
+		n = DIV_ROUND_UP(f->len - hdr, q->buf_len);
 	if (n > REFHW_RX_BUFS || (n > 1 && !(hw->feat & REFNIC_F_SCATTER)))
 		return REFHW_RX_LENGTH;
 	avail = refhw_rx_avail(q);
@@ -207,14 +238,17 @@ static enum refhw_stat refhw_rx_put(struct refhw_queue *q,
 		refhw_rx_starved(q);
 	if (q->stuck || (avail < n && !refhw_rx_wait(q, n)))
 		return REFHW_RX_NO_BUFFER;
-	for (i = 0, off = 0; i < n; i++, off += len) {
+	for (i = 0, off = hdr; i < n; i++, off += len) {
 		u8 *to;
 
-		len = i ? min(f->len - off, q->buf_len) : first;
-
+		len = min(f->len - off, q->buf_len);
 		d = &q->ring[(q->head + i) & q->mask];
 		ids[i] = FIELD_GET(REFNIC_D_ID,
 				   le64_to_cpu(READ_ONCE(d->ctrl)));
+		if (hdr && !i && !refhw_rx_put_hdr(q, f, ids[0], hdr))
+			return REFHW_RX_ERROR;
+		if (unlikely(!len))
+			continue;
 		to = refhw_dma(hw, le64_to_cpu(READ_ONCE(d->addr)), len);
 		if (unlikely(!to))
 			return REFHW_RX_ERROR;
@@ -223,7 +257,7 @@ static enum refhw_stat refhw_rx_put(struct refhw_queue *q,
 	q->head += n;
 	q->starved = 0;
 	q->told = 0;
-	refhw_rx_complete(q, f, ids, n, first, info, hash);
+	refhw_rx_complete(q, f, ids, n, hdr, info, hash);
 	return REFHW_RX_FRAMES;
 }
 
