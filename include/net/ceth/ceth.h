@@ -91,6 +91,10 @@ struct seq_file;
  *	set_pairs says: XDP can have queues of its own.
  * @CETH_CAP_FUNC_RATE: what a function sends can be limited
  *	(&ceth_func.tx_bps); needs CETH_CAP_FUNCTIONS.
+ * @CETH_CAP_HDR_SPLIT: a receive queue can have header buffers beside those
+ *	for data (&ceth_ring_conf.hdr_len, &ceth_dp_ops.rx_hdr); needs
+ *	CETH_CAP_MULTI_BUF, and no &ceth_caps.rx_prefix. The memory for data
+ *	need not be any that a processor can read.
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -113,6 +117,7 @@ enum ceth_cap {
 	CETH_CAP_TX_TIMELY		= BIT(17),
 	CETH_CAP_TX_ALONE		= BIT(18),
 	CETH_CAP_FUNC_RATE		= BIT(19),
+	CETH_CAP_HDR_SPLIT		= BIT(20),
 };
 
 /**
@@ -132,8 +137,6 @@ enum ceth_cap {
  * @CETH_F_RX_VLAN: the tag of received frames is taken off
  *	(&ceth_rx_meta.vlan_tci).
  * @CETH_F_TX_VLAN: a tag is put into a packet (&ceth_tx_meta.vlan_tci).
- * @CETH_F_HDR_SPLIT: the headers of received TCP packets have a buffer of
- *	their own, before those of the data; needs CETH_CAP_MULTI_BUF.
  * @CETH_F_RX_TIME: the time of arrival comes with each frame; needs
  *	CETH_CAP_CLOCK.
  */
@@ -149,7 +152,6 @@ enum ceth_feature {
 	CETH_F_VLAN_FILTER		= BIT(8),
 	CETH_F_RX_VLAN			= BIT(9),
 	CETH_F_TX_VLAN			= BIT(10),
-	CETH_F_HDR_SPLIT		= BIT(11),
 	CETH_F_RX_TIME			= BIT(12),
 };
 
@@ -563,10 +565,19 @@ struct ceth_link {
  * @tx: a transmit ring
  * @mem: memory, with &ceth_ops.ring_entry
  * @dma: where the device finds it
+ * @hdr_dma: header buffers, one for each id: that of id n lies n * @hdr_len
+ *	bytes from here
+ * @hdr_len: bytes of a header buffer; 0: the queue has none, and a frame lies
+ *	in its buffers as a whole. Only with CETH_CAP_HDR_SPLIT
+ * @hdr_whole: frames of up to so many bytes go to the header buffer as a whole;
+ *	at most @hdr_len
  */
 struct ceth_ring_conf {
 	void *mem;
 	dma_addr_t dma;
+	dma_addr_t hdr_dma;
+	u16 hdr_len;
+	u16 hdr_whole;
 	u32 size;
 	u32 buf_len;
 	u16 idx;
@@ -656,8 +667,8 @@ struct ceth_ops {
 	 * @set_features: @on are the features wanted, @changed the difference
 	 *	to what is in force. Both are subsets of &ceth_caps.features.
 	 *	Only CETH_F_RX_CSUM, CETH_F_HW_GRO, CETH_F_RX_HASH,
-	 *	CETH_F_RX_VLAN, CETH_F_HDR_SPLIT and CETH_F_RX_TIME come here:
-	 *	transmit features are per packet.
+	 *	CETH_F_RX_VLAN and CETH_F_RX_TIME come here: transmit features
+	 *	are per packet.
 	 */
 	int (*set_features)(void *priv, u32 on, u32 changed);
 	/** @set_mac: the address that the device takes frames for */

@@ -45,6 +45,10 @@
 #define CETH_HAVE_PARAM_BY_REF			1
 #define CETH_HAVE_QUEUE_CONFIG			1
 #define CETH_HAVE_QUEUE_LEASE			1
+#define CETH_HAVE_HDS_THRESH			1
+#define CETH_HAVE_PP_ALLOC_NETMEMS		1
+#define CETH_HAVE_PP_SYNC_NETMEM		1
+#define CETH_HAVE_NETMEM_TX			1
 #ifdef CONFIG_NET_SHAPER
 #define CETH_HAVE_NET_SHAPER			1
 #endif
@@ -101,6 +105,56 @@ static inline void ceth_cfg_unlock(struct net_device *dev)
 	netdev_unlock(dev);
 #else
 	rtnl_unlock();
+#endif
+}
+
+/* A threshold for the split of headers and data (6.14) */
+#ifdef CETH_HAVE_HDS_THRESH
+#define CETH_RING_USE_HDS_THRS	ETHTOOL_RING_USE_HDS_THRS
+#else
+#define CETH_RING_USE_HDS_THRS	0
+#endif
+
+static inline u32 ceth_hds_thresh(const struct kernel_ethtool_ringparam *ring)
+{
+#ifdef CETH_HAVE_HDS_THRESH
+	return ring->hds_thresh;
+#else
+	return 0;
+#endif
+}
+
+static inline void ceth_hds_thresh_show(struct kernel_ethtool_ringparam *ring,
+					u32 thresh, u32 max)
+{
+#ifdef CETH_HAVE_HDS_THRESH
+	ring->hds_thresh = thresh;
+	ring->hds_thresh_max = max;
+#endif
+}
+
+/* In the singular before 6.14 */
+#ifndef CETH_HAVE_PP_ALLOC_NETMEMS
+#define page_pool_alloc_netmems(pool, gfp)	page_pool_alloc_netmem(pool, gfp)
+#endif
+
+/* What is no page was the caller's to leave alone (before 6.14). */
+#ifndef CETH_HAVE_PP_SYNC_NETMEM
+static inline void
+page_pool_dma_sync_netmem_for_cpu(const struct page_pool *pool,
+				  const netmem_ref netmem, u32 offset, u32 len)
+{
+	if (!netmem_is_net_iov(netmem))
+		page_pool_dma_sync_for_cpu(pool, netmem_to_page(netmem),
+					   offset, len);
+}
+#endif
+
+/* Memory that nobody can read is sent, too (6.16; 7.0 in this form). */
+static inline void ceth_offer_netmem_tx(struct net_device *dev)
+{
+#ifdef CETH_HAVE_NETMEM_TX
+	dev->netmem_tx = NETMEM_TX_DMA;
 #endif
 }
 

@@ -208,6 +208,13 @@ struct ceth_dp_ops {
 	u32 (*rx_begin)(const void *ring, const struct ceth_rx_cmpl *c,
 			const void *prefix, struct ceth_rx_info *info);
 	/**
+	 * @rx_hdr: bytes of the frame that starts in this buffer, and lie in the
+	 *	header buffer of its id; the buffer has what follows, or
+	 *	nothing. Of a queue with &ceth_ring_conf.hdr_len, once for each
+	 *	frame. NULL: there are no such queues.
+	 */
+	u32 (*rx_hdr)(const void *ring, const struct ceth_rx_cmpl *c);
+	/**
 	 * @rx_marks: rx_begin returns 0 for a buffer that a frame does not
 	 *	begin in. So a frame that lacks buffers in the middle is not
 	 *	filled up with those of the next one.
@@ -372,6 +379,8 @@ struct ceth_xdp_bulk;
  * @zc_send: ceth_zc_tx_send()
  * @zc_poll: ceth_zc_poll_tmpl()
  * @xsk_xmit: ceth_xsk_xmit_tmpl()
+ * @hds_batch: ceth_hds_batch()
+ * @hds_poll: ceth_hds_poll_tmpl()
  */
 struct ceth_dp_fn {
 	void (*rx_xdp)(struct ceth_rx_poll *p);
@@ -384,6 +393,8 @@ struct ceth_dp_fn {
 	void (*zc_send)(struct ceth_pair *pair, struct ceth_rx_poll *p);
 	int (*zc_poll)(struct ceth_pair *pair, int budget);
 	bool (*xsk_xmit)(struct ceth_pair *pair);
+	void (*hds_batch)(struct ceth_rx_poll *p);
+	int (*hds_poll)(struct ceth_pair *pair, int budget);
 };
 
 /* The templates need the above. */
@@ -391,6 +402,7 @@ struct ceth_dp_fn {
 #include <net/ceth/rx.h>
 #include <net/ceth/hints.h>
 #include <net/ceth/xsk.h>
+#include <net/ceth/hds.h>
 
 /**
  * ceth_poll_tmpl() - NAPI poll of a pair
@@ -415,9 +427,12 @@ ceth_poll_tmpl(struct napi_struct *napi, int budget,
 
 	if (own)
 		again = fn->tx_clean(own, budget);
-	if (likely(!pair->rxq->xsk)) {
+	if (likely(pair->rxq->kind == CETH_RXQ_PLAIN)) {
 		again |= fn->tx_clean(pair->txq_done, budget);
 		done = ceth_rx_poll_tmpl(pair, budget, fn, ops);
+	} else if (ops->rx_hdr && pair->rxq->kind == CETH_RXQ_HDS) {
+		again |= fn->tx_clean(pair->txq_done, budget);
+		done = fn->hds_poll(pair, budget);
 	} else {
 		again |= fn->zc_clean(pair->txq_done, budget);
 		again |= fn->xsk_xmit(pair);
@@ -527,6 +542,14 @@ static noinline bool name##_xsk_xmit(struct ceth_pair *pair)		\
 {									\
 	return ceth_xsk_xmit_tmpl(pair, &(ops));			\
 }									\
+static noinline void name##_hds_batch(struct ceth_rx_poll *p)		\
+{									\
+	ceth_hds_batch(p, &(ops));					\
+}									\
+static noinline int name##_hds_poll(struct ceth_pair *pair, int budget)	\
+{									\
+	return ceth_hds_poll_tmpl(pair, budget, &name##_fn, &(ops));	\
+}									\
 static const struct ceth_dp_fn name##_fn = {				\
 	.rx_xdp		= name##_rx_xdp,				\
 	.rx_stack	= name##_rx_stack,				\
@@ -538,6 +561,8 @@ static const struct ceth_dp_fn name##_fn = {				\
 	.zc_send	= name##_zc_send,				\
 	.zc_poll	= name##_zc_poll,				\
 	.xsk_xmit	= name##_xsk_xmit,				\
+	.hds_batch	= name##_hds_batch,				\
+	.hds_poll	= name##_hds_poll,				\
 };									\
 static int name##_poll(struct napi_struct *napi, int budget)		\
 {									\

@@ -24,6 +24,7 @@
 #include <linux/cache.h>
 #include <linux/dim.h>
 #include <linux/netdevice.h>
+#include <linux/timer.h>
 #include <linux/u64_stats_sync.h>
 #include <net/page_pool/types.h>
 #include <net/xdp.h>
@@ -84,7 +85,7 @@ struct ceth_xdp_buff {
  * from segments (CETH_RX_GRO) counts as these in @packets, @bytes and
  * @csum_unnecessary, once it goes to the stack. One that is counted in @packets goes
  * to the stack, or adds one to exactly one of the xdp counters, @drop_nomem,
- * @drop_xdp_frags and @xsk_full. They belong to the index, not to the queue: they survive
+ * @drop_xdp_frags, @drop_unread and @xsk_full. They belong to the index, not to the queue: they survive
  * every change of queues.
  */
 struct ceth_rx_stats {
@@ -128,6 +129,11 @@ struct ceth_rx_stats {
 	u64 drop_nomem;
 	/** @drop_xdp_frags: many-buffer frame, program for one buffer */
 	u64 drop_xdp_frags;
+	/**
+	 * @drop_unread: in memory that nobody can read, and not verified by
+	 *	the device
+	 */
+	u64 drop_unread;
 	/** @xsk_full: for an AF_XDP socket whose ring had no room; dropped */
 	u64 xsk_full;
 	/** @xsk_copied: of @packets, from a socket's memory to the stack */
@@ -209,11 +215,27 @@ struct ceth_tx_stats {
 } ____cacheline_aligned_in_smp;
 
 /**
+ * enum ceth_rxq_kind - where a receive queue has its buffers from
+ * @CETH_RXQ_PLAIN: pages of a page pool
+ * @CETH_RXQ_XSK: memory of AF_XDP sockets
+ * @CETH_RXQ_HDS: header buffers of its own; a page pool's memory, which need not
+ *	be pages, for data
+ */
+enum ceth_rxq_kind {
+	CETH_RXQ_PLAIN,
+	CETH_RXQ_XSK,
+	CETH_RXQ_HDS,
+};
+
+/**
  * struct ceth_rxq - receive queue
  */
 struct ceth_rxq {
 	/* read by each poll */
-	/** @vas: start of each id's buffer, @size entries */
+	/**
+	 * @vas: start of each id's buffer, @size entries; of a queue with
+	 *	@hdrs the netmem_ref
+	 */
 	void **vas;
 	/**
 	 * @dmas: where the device may write in each id's buffer: the DMA
@@ -245,6 +267,8 @@ struct ceth_rxq {
 	u32 off;
 	/** @prefix: bytes before the frame that the device writes */
 	u8 prefix;
+	/** @kind: see &enum ceth_rxq_kind */
+	u8 kind;
 	/** @idx: index of the queue */
 	u16 idx;
 
@@ -287,6 +311,8 @@ struct ceth_rxq {
 	/* slow */
 	/** @ring: the ring */
 	struct ceth_ring_conf ring;
+	/** @hdrs: header buffers, &ceth_ring_conf.hdr_len bytes for each id */
+	void *hdrs;
 	/** @pair: the pair it belongs to */
 	struct ceth_pair *pair;
 	/** @dev: DMA device */
@@ -512,6 +538,8 @@ struct ceth_pair {
 	u16 events;
 	/** @watch: against lost interrupts and completions */
 	struct ceth_watch watch;
+	/** @hds_timer: polls again while the pool's memory is exhausted */
+	struct timer_list hds_timer;
 	/** @dim: adaptive moderation */
 	struct dim dim;
 	/** @coal: moderation as set; @dim_on: @dim decides on receive */

@@ -63,6 +63,18 @@ void ceth_rx_sync_cpu(const struct ceth_rx_poll *p);
 void ceth_rx_sync_device(const struct ceth_rx_poll *p);
 
 /**
+ * ceth_hds_hdr() - header buffer
+ * @rxq: the queue, which has such
+ * @id: whose
+ *
+ * Return: its start.
+ */
+static __always_inline void *ceth_hds_hdr(const struct ceth_rxq *rxq, u32 id)
+{
+	return rxq->hdrs + id * rxq->ring.hdr_len;
+}
+
+/**
  * ceth_rx_base() - start of the buffer that an address lies in
  * @rxq: the queue
  * @p: any address in the buffer
@@ -196,13 +208,14 @@ static __always_inline void ceth_rx_fill_tmpl(struct ceth_rxq *rxq,
  * ceth_rx_take() - take a batch of completions off the ring and check them
  * @p: the poll; its batch is filled in, the buffers are the caller's
  * @max: entries of the batch
- * @zc: the buffers are AF_XDP memory
+ * @kind: where the buffers come from
  * @ops: the backend's
  *
  * Return: completions, good or bad.
  */
 static __always_inline u32 ceth_rx_take(struct ceth_rx_poll *p, u32 max,
-					bool zc, const struct ceth_dp_ops *ops)
+					enum ceth_rxq_kind kind,
+					const struct ceth_dp_ops *ops)
 {
 	struct ceth_rx_cmpl *c = p->batch;
 	struct ceth_rxq *rxq = p->rxq;
@@ -222,8 +235,12 @@ static __always_inline u32 ceth_rx_take(struct ceth_rx_poll *p, u32 max,
 			goto bad;
 		vas[c->id] = NULL;
 		c->va = va;
-		prefetch(zc ? ((struct xdp_buff *)va)->data :
-			      va + CETH_RX_HEADROOM);
+		if (kind == CETH_RXQ_XSK)
+			prefetch(((struct xdp_buff *)va)->data);
+		else if (kind == CETH_RXQ_HDS)
+			prefetch(ceth_hds_hdr(rxq, c->id));
+		else
+			prefetch(va + CETH_RX_HEADROOM);
 		bytes += c->len;
 		c++;
 		continue;
@@ -557,7 +574,7 @@ ceth_rx_poll_tmpl(struct ceth_pair *pair, int budget,
 
 	do {
 		done += ceth_rx_take(&p, min(budget - done, CETH_RX_BATCH),
-				     false, ops);
+				     CETH_RXQ_PLAIN, ops);
 		/* There may have been nothing but completions of the other
 		 * queue.
 		 */

@@ -366,7 +366,7 @@ ceth_zc_poll_tmpl(struct ceth_pair *pair, int budget,
 
 	do {
 		done += ceth_rx_take(&p, min(budget - done, CETH_RX_BATCH),
-				     true, ops);
+				     CETH_RXQ_XSK, ops);
 		/* There may have been nothing but completions of the other
 		 * queue.
 		 */

@@ -430,7 +430,8 @@ static bool ceth_cfg_same_rings(const struct ceth_cfg *a,
 				const struct ceth_cfg *b)
 {
 	return a->rx_size == b->rx_size && a->tx_size == b->tx_size &&
-	       a->frame_sz == b->frame_sz;
+	       a->frame_sz == b->frame_sz && a->hdr_len == b->hdr_len &&
+	       (!a->hdr_len || a->hdr_whole == b->hdr_whole);
 }
 
 /* Exchange the queues of pair @i for those in @set, which has the old ones

@@ -24,18 +24,25 @@
 #include <net/ceth/queue.h>
 #include <net/ceth/datapath.h>
 
+/* Bytes of a header buffer */
+#define CETH_HDS_LEN	256
+
 /**
  * struct ceth_cfg - what a change of queues changes
  * @n_pairs: queue pairs in use
  * @rx_size: descriptors of a receive ring
  * @tx_size: descriptors of a transmit ring
+ * @hdr_len: bytes of a header buffer; 0: there are none
  * @frame_sz: bytes of a receive buffer, 2048 or 4096
+ * @hdr_whole: with @hdr_len: longest frame that is not split
  */
 struct ceth_cfg {
 	u16 n_pairs;
 	u16 rx_size;
 	u16 tx_size;
+	u16 hdr_len;
 	u32 frame_sz;
+	u32 hdr_whole;
 };
 
 /**
@@ -147,7 +154,6 @@ struct ceth_dstats {
  * @n_rules: those in use
  * @coal: moderation wanted for all pairs
  * @dim: adaptive moderation of receive wanted
- * @hdr_split: headers of received packets apart, if the device can
  * @rx_time: time of received frames wanted
  * @tx_time: time of packets that ask for it wanted
  * @clock: clock of the device, for the user; NULL: none
@@ -202,7 +208,6 @@ struct ceth_dev {
 	u32 n_rules;
 	struct ceth_coalesce coal;
 	bool dim;
-	bool hdr_split;
 	bool rx_time;
 	bool tx_time;
 	struct ptp_clock *clock;
@@ -383,7 +388,18 @@ u32 ceth_xsk_room_of(struct xsk_buff_pool *pool);
 void ceth_xsk_attach(struct ceth_rxq *rxq);
 void ceth_xsk_purge(struct ceth_txq *txq);
 int ceth_xsk_mtu(struct ceth_dev *cdev, u32 mtu);
-bool ceth_xsk_single(const struct ceth_dev *cdev);
+bool ceth_xsk_any(const struct ceth_dev *cdev);
+
+/* hds.c */
+int ceth_hds_alloc(struct ceth_rxq *rxq, const struct ceth_cfg *cfg);
+void ceth_hds_free(struct ceth_rxq *rxq);
+u32 ceth_hds_fill(struct ceth_rxq *rxq, u32 n);
+void ceth_hds_timer(struct timer_list *timer);
+bool ceth_hds_provided(const struct ceth_dev *cdev, u16 i);
+bool ceth_hds_provided_any(const struct ceth_dev *cdev);
+const char *ceth_hds_refuses(const struct ceth_dev *cdev);
+int ceth_hds_config(struct ceth_dev *cdev, struct ceth_cfg *cfg, bool on,
+		    struct netlink_ext_ack *extack);
 
 /* xdpq.c */
 void ceth_xdpq_detach(struct ceth_pair *pair);

@@ -163,7 +163,8 @@ static void ceth_caps_resolve(struct ceth_caps *caps)
 
 	if (!(caps->caps & CETH_CAP_MULTI_BUF)) {
 		caps->max_mtu = min_t(u32, caps->max_mtu, room);
-		caps->features &= ~(CETH_F_HDR_SPLIT | CETH_F_HW_GRO);
+		caps->features &= ~CETH_F_HW_GRO;
+		caps->caps &= ~CETH_CAP_HDR_SPLIT;
 	}
 	if (!(caps->features & CETH_F_TX_CSUM))
 		caps->features &= ~(CETH_F_TSO4 | CETH_F_TSO6 |
@@ -257,6 +258,8 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 		return false;
 	if ((caps->caps & CETH_CAP_CLOCK) &&
 	    (!ops->clock_read || !ops->clock_set))
+		return false;
+	if ((caps->caps & CETH_CAP_HDR_SPLIT) && caps->rx_prefix)
 		return false;
 	return true;
 }

@@ -55,10 +55,12 @@ static void ceth_get_ringparam(struct net_device *dev,
 	ring->rx_pending = cdev->cfg.rx_size;
 	ring->tx_pending = cdev->cfg.tx_size;
 	kring->rx_buf_len = cdev->cfg.frame_sz;
-	if (cdev->caps.features & CETH_F_HDR_SPLIT)
-		kring->tcp_data_split = cdev->hdr_split ?
-					ETHTOOL_TCP_DATA_SPLIT_ENABLED :
-					ETHTOOL_TCP_DATA_SPLIT_DISABLED;
+	if (!ceth_has(cdev, CETH_CAP_HDR_SPLIT))
+		return;
+	kring->tcp_data_split = cdev->cfg.hdr_len ?
+				ETHTOOL_TCP_DATA_SPLIT_ENABLED :
+				ETHTOOL_TCP_DATA_SPLIT_DISABLED;
+	ceth_hds_thresh_show(kring, cdev->cfg.hdr_whole, CETH_HDS_LEN);
 }
 
 static int ceth_ring_size(const struct ceth_ring_limits *limits, u32 want,
@@ -101,36 +103,6 @@ static int ceth_buf_len_check(struct ceth_dev *cdev, u32 len,
 	return 0;
 }
 
-static int ceth_set_hdr_split(struct ceth_dev *cdev, u8 want,
-			      struct netlink_ext_ack *extack)
-{
-	const struct bpf_prog *prog = cdev->xdp_prog;
-	bool old = cdev->hdr_split;
-	int err;
-
-	if (!(cdev->caps.features & CETH_F_HDR_SPLIT))
-		return 0;
-	cdev->hdr_split = want == ETHTOOL_TCP_DATA_SPLIT_ENABLED;
-	if (cdev->hdr_split == old)
-		return 0;
-	err = -EINVAL;
-	if (cdev->hdr_split && prog && !prog->aux->xdp_has_frags) {
-		NL_SET_ERR_MSG_MOD(extack, "tcp-data-split needs an XDP program with frags");
-		goto err;
-	}
-	if (cdev->hdr_split && ceth_xsk_single(cdev)) {
-		NL_SET_ERR_MSG_MOD(extack, "an AF_XDP socket is bound without XDP_USE_SG");
-		goto err;
-	}
-	err = ceth_features_apply(cdev, cdev->netdev->features);
-	if (!err)
-		return 0;
-	NL_SET_ERR_MSG_MOD(extack, "the device refused tcp-data-split");
-err:
-	cdev->hdr_split = old;
-	return err;
-}
-
 static int ceth_set_ringparam(struct net_device *dev,
 			      struct ethtool_ringparam *ring,
 			      struct kernel_ethtool_ringparam *kring,
@@ -162,9 +134,13 @@ static int ceth_set_ringparam(struct net_device *dev,
 			return err;
 		cfg.frame_sz = len;
 	}
-	err = ceth_set_hdr_split(cdev, kring->tcp_data_split, extack);
-	if (err)
-		return err;
+	if (ceth_has(cdev, CETH_CAP_HDR_SPLIT)) {
+		cfg.hdr_whole = ceth_hds_thresh(kring);
+		err = ceth_hds_config(cdev, &cfg, kring->tcp_data_split ==
+				      ETHTOOL_TCP_DATA_SPLIT_ENABLED, extack);
+		if (err)
+			return err;
+	}
 	if (!memcmp(&cfg, &cdev->cfg, sizeof(cfg)))
 		return 0;
 	return ceth_change(cdev, &cfg, extack);
@@ -262,9 +238,10 @@ void ceth_ethtool_init(struct ceth_dev *cdev)
 	cdev->eops.get_ethtool_stats = ceth_stats_get;
 
 	cdev->eops.supported_ring_params = ETHTOOL_RING_USE_RX_BUF_LEN;
-	if (cdev->caps.features & CETH_F_HDR_SPLIT)
+	if (ceth_has(cdev, CETH_CAP_HDR_SPLIT))
 		cdev->eops.supported_ring_params |=
-			ETHTOOL_RING_USE_TCP_DATA_SPLIT;
+			ETHTOOL_RING_USE_TCP_DATA_SPLIT |
+			CETH_RING_USE_HDS_THRS;
 	cdev->eops.get_ringparam = ceth_get_ringparam;
 	cdev->eops.set_ringparam = ceth_set_ringparam;
 	cdev->eops.get_channels = ceth_get_channels;

@@ -27,7 +27,7 @@ static const struct {
 
 /* Offloads of the device that the user may switch. */
 #define CETH_F_SWITCHED	(CETH_F_RX_CSUM | CETH_F_HW_GRO | CETH_F_RX_HASH | \
-			 CETH_F_RX_VLAN | CETH_F_HDR_SPLIT | CETH_F_RX_TIME)
+			 CETH_F_RX_VLAN | CETH_F_RX_TIME)
 
 /* What VLAN devices have no part in */
 #define CETH_NETIF_F_VLAN	(NETIF_F_HW_VLAN_CTAG_FILTER |		\
@@ -51,9 +51,8 @@ static netdev_features_t ceth_features_to_net(u32 features)
  * @f: features of the network device
  *
  * A program must see each frame as it was on the wire: no coalescing, no tag
- * taken off, no checksum that is left to compute. And it must be able to see
- * it: no header of its own for a program of one buffer. A program that is bound
- * to the device can ask for the tag.
+ * taken off, no checksum that is left to compute. A program that is bound to the
+ * device can ask for the tag.
  *
  * Return: bits of &enum ceth_feature.
  */
@@ -66,8 +65,6 @@ u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f)
 	for (i = 0; i < ARRAY_SIZE(ceth_feature_map); i++)
 		if (f & ceth_feature_map[i].net)
 			features |= ceth_feature_map[i].ceth;
-	if (cdev->hdr_split)
-		features |= CETH_F_HDR_SPLIT;
 	if (cdev->rx_time)
 		features |= CETH_F_RX_TIME;
 	features &= cdev->caps.features & CETH_F_SWITCHED;
@@ -78,8 +75,6 @@ u32 ceth_features_from_net(const struct ceth_dev *cdev, netdev_features_t f)
 	features &= ~(CETH_F_HW_GRO | CETH_F_RX_CSUM);
 	if (!bpf_prog_is_dev_bound(prog->aux))
 		features &= ~CETH_F_RX_VLAN;
-	if (!prog->aux->xdp_has_frags)
-		features &= ~CETH_F_HDR_SPLIT;
 	return features;
 }
 
@@ -88,6 +83,11 @@ static netdev_features_t ceth_fix_features(struct net_device *dev,
 {
 	const struct ceth_dev *cdev = netdev_priv(dev);
 
+	/* Nobody else could verify them. */
+	if (!(f & NETIF_F_RXCSUM) && ceth_hds_provided_any(cdev)) {
+		netdev_warn_once(dev, "rx-checksumming stays on while a queue has memory that nobody can read\n");
+		f |= NETIF_F_RXCSUM;
+	}
 	/* Coalesced packets have a checksum that only the device vouches for. */
 	if (!(f & NETIF_F_RXCSUM))
 		f &= ~NETIF_F_GRO_HW;
@@ -236,6 +236,9 @@ void ceth_netdev_ops_init(struct ceth_dev *cdev)
 	if (ceth_has(cdev, CETH_CAP_RX_MODE))
 		dev->priv_flags |= IFF_UNICAST_FLT;
 	dev->needed_headroom = cdev->caps.tx_prefix;
+	/* Its DMA addresses are all that is known of it. */
+	if (!ceth_has(cdev, CETH_CAP_PHYS_ADDR))
+		ceth_offer_netmem_tx(dev);
 	netif_set_tso_max_size(dev, cdev->caps.tx_max_size);
 	cdev->features = ceth_features_from_net(cdev, dev->features);
 }

@@ -9,8 +9,8 @@
  * configuration lock: newer kernels hold no rtnl here. A receive queue goes with
  * the transmit queue of its pair.
  *
- * The stack has no setting for a queue that we could honour: larger pages, and
- * memory that nobody can read, are for memory providers.
+ * What it says of a queue is where its memory comes from: hds.c. It has no other
+ * setting that we could honour.
  */
 #include <net/netdev_queues.h>
 
@@ -33,7 +33,13 @@ static int ceth_mgmt_alloc(struct net_device *dev,
 {
 	struct ceth_dev *cdev = netdev_priv(dev);
 	struct ceth_queue_mem *mem = per_queue_mem;
+	const char *why = ceth_hds_refuses(cdev);
 
+	/* Older kernels do not ask before. */
+	if (why && ceth_hds_provided(cdev, idx)) {
+		netdev_err(dev, "queue %d: %s\n", idx, why);
+		return -EOPNOTSUPP;
+	}
 	return ceth_make_pair(cdev, &cdev->cfg, idx, &mem->rxq, &mem->txq);
 }
 
@@ -81,15 +87,13 @@ static int ceth_mgmt_validate(struct net_device *dev,
 			      struct netdev_queue_config *qcfg,
 			      struct netlink_ext_ack *extack)
 {
-	u32 i;
+	const struct ceth_dev *cdev = netdev_priv(dev);
+	const char *why = ceth_hds_refuses(cdev);
 
-	for (i = 0; i < dev->real_num_rx_queues; i++) {
-		if (!netif_rxq_has_unreadable_mp(dev, i))
-			continue;
-		NL_SET_ERR_MSG(extack, "no memory of others: buffers hold headers, too");
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	if (!why || !ceth_hds_provided_any(cdev))
+		return 0;
+	NL_SET_ERR_MSG_FMT(extack, "%s", why);
+	return -EOPNOTSUPP;
 }
 
 static struct device *ceth_mgmt_dma_dev(struct net_device *dev, int idx)

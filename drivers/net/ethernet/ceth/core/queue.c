@@ -82,6 +82,11 @@ static int ceth_rxq_pool(struct ceth_rxq *rxq)
 		return xdp_rxq_info_reg_mem_model(&rxq->xdp_rxq,
 						  MEM_TYPE_XSK_BUFF_POOL, NULL);
 	}
+	if (rxq->kind == CETH_RXQ_HDS) {
+		pp.flags |= PP_FLAG_ALLOW_UNREADABLE_NETMEM;
+		pp.dma_dir = DMA_FROM_DEVICE;
+		pp.queue_idx = rxq->idx;
+	}
 	rxq->pool = page_pool_create(&pp);
 	if (IS_ERR(rxq->pool)) {
 		err = PTR_ERR(rxq->pool);
@@ -108,8 +113,10 @@ static int ceth_rxq_prealloc(struct ceth_rxq *rxq)
 {
 	u32 n = rxq->size - rxq->n_spare;
 
-	/* Chunks are there when the program gives some. */
-	if (rxq->xsk)
+	/* Memory of programs is there when they give some; the queue before may
+	 * have all of it.
+	 */
+	if (rxq->xsk || ceth_hds_provided(rxq->pair->cdev, rxq->idx))
 		return 0;
 	return ceth_rx_alloc(rxq, n) == n ? 0 : -ENOMEM;
 }
@@ -138,6 +145,7 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	if (rxq->xsk) {
 		rxq->buf_len = ceth_xsk_room_of(rxq->xsk) + rxq->prefix;
 		rxq->xsk_segs = ceth_xsk_sg(rxq->xsk) ? CETH_XSK_MAX_SEGS : 1;
+		rxq->kind = CETH_RXQ_XSK;
 	}
 	rxq->ring = (struct ceth_ring_conf){
 		.size		= cfg->rx_size,
@@ -146,6 +154,11 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 		.buf_len	= rxq->buf_len,
 	};
 	rxq->stats = &pair->rx_stats;
+	if (cfg->hdr_len && !rxq->xsk) {
+		err = ceth_hds_alloc(rxq, cfg);
+		if (err)
+			goto err_rxq;
+	}
 
 	rxq->vas = kvcalloc(rxq->size, sizeof(*rxq->vas), GFP_KERNEL);
 	rxq->dmas = kvcalloc(rxq->size, sizeof(*rxq->dmas), GFP_KERNEL);
@@ -178,6 +191,8 @@ err_mem:
 	kvfree(rxq->spare);
 	kvfree(rxq->dmas);
 	kvfree(rxq->vas);
+	ceth_hds_free(rxq);
+err_rxq:
 	kvfree(rxq);
 	return ERR_PTR(err);
 }
@@ -218,6 +233,7 @@ void ceth_rxq_free(struct ceth_rxq *rxq)
 	kvfree(rxq->spare);
 	kvfree(rxq->dmas);
 	kvfree(rxq->vas);
+	ceth_hds_free(rxq);
 	kvfree(rxq);
 }
 
@@ -339,6 +355,7 @@ void ceth_pair_init(struct ceth_dev *cdev, struct ceth_pair *pair, u16 idx)
 	cpumask_set_cpu(cpumask_local_spread(idx, dev_to_node(cdev->dev)),
 			&pair->affinity);
 	ceth_dim_init(pair);
+	timer_setup(&pair->hds_timer, ceth_hds_timer, 0);
 }
 
 /**
@@ -616,6 +633,7 @@ void ceth_pair_quiet(struct ceth_pair *pair)
 		break;
 	}
 	napi_disable_locked(&pair->napi);
+	timer_delete_sync(&pair->hds_timer);
 	pair->running = false;
 }
 

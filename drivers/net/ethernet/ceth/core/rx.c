@@ -37,6 +37,8 @@ u32 ceth_rx_alloc(struct ceth_rxq *rxq, u32 n)
 	struct page_pool *pool = rxq->pool;
 
 	n = min(n, room);
+	if (unlikely(rxq->kind == CETH_RXQ_HDS))
+		return ceth_hds_fill(rxq, n);
 	for (i = 0; i < n; i++, buf++) {
 		unsigned int off = 0;
 		struct page *page;
@@ -65,7 +67,12 @@ EXPORT_SYMBOL_GPL(ceth_rx_alloc);
  */
 void ceth_rx_put(struct ceth_rxq *rxq, void *va)
 {
-	page_pool_put_full_page(rxq->pool, virt_to_head_page(va), false);
+	if (rxq->kind == CETH_RXQ_HDS)
+		page_pool_put_full_netmem(rxq->pool, (__force netmem_ref)va,
+					  false);
+	else
+		page_pool_put_full_page(rxq->pool, virt_to_head_page(va),
+					false);
 }
 EXPORT_SYMBOL_GPL(ceth_rx_put);
 

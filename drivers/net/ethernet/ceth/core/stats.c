@@ -12,8 +12,8 @@
  *				coalesced counts as its segments
  *	rx_errors		drop_desc + drop_len
  *	rx_length_errors	drop_len
- *	rx_dropped		drop_nomem + drop_xdp_frags + xdp_aborted +
- *				xdp_redirect_err + xsk_full: taken, then lost against the
+ *	rx_dropped		drop_nomem + drop_xdp_frags + drop_unread +
+ *				xdp_aborted + xdp_redirect_err + xsk_full: taken, then lost against the
  *				will of whom it concerned. Not xdp_drop, which
  *				is a verdict.
  *	tx_packets, tx_bytes	packets + xdp_packets + xsk_packets, and their
@@ -60,6 +60,7 @@ static const struct ceth_stat ceth_rx_strings[] = {
 	CETH_RX_STAT(drop_len),
 	CETH_RX_STAT(drop_nomem),
 	CETH_RX_STAT(drop_xdp_frags),
+	CETH_RX_STAT(drop_unread),
 	CETH_RX_STAT(xsk_full),
 	CETH_RX_STAT(xsk_copied),
 	CETH_RX_STAT(xsk_starved),
@@ -156,8 +157,8 @@ void ceth_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *s)
 		s->rx_errors += rx.drop_desc + rx.drop_len;
 		s->rx_length_errors += rx.drop_len;
 		s->rx_dropped += rx.drop_nomem + rx.drop_xdp_frags +
-				 rx.xdp_aborted + rx.xdp_redirect_err +
-				 rx.xsk_full;
+				 rx.drop_unread + rx.xdp_aborted +
+				 rx.xdp_redirect_err + rx.xsk_full;
 		s->tx_packets += tx.packets + tx.xdp_packets +
 				 tx.xsk_packets;
 		s->tx_bytes += tx.bytes + tx.xdp_bytes + tx.xsk_bytes;

@@ -149,10 +149,23 @@ static struct ceth_tx_rec *ceth_tx_prefix(struct ceth_txq *txq,
 	return rec;
 }
 
-/* Let the device read @len bytes of a page. */
-static bool ceth_tx_dma_page(const struct ceth_txq *txq, struct page *page,
-			     u32 off, u32 len, dma_addr_t *dma, u32 *unmap)
+/* Let the device read @len bytes of a fragment. What is no page has been mapped by
+ * who provides it.
+ */
+static bool ceth_tx_dma_frag(const struct ceth_txq *txq,
+			     const skb_frag_t *frag, u32 len, dma_addr_t *dma,
+			     u32 *unmap)
 {
+	netmem_ref netmem = skb_frag_netmem(frag);
+	u32 off = skb_frag_off(frag);
+	struct page *page;
+
+	if (unlikely(netmem_is_net_iov(netmem))) {
+		*dma = page_pool_get_dma_addr_netmem(netmem) + off;
+		*unmap = 0;
+		return true;
+	}
+	page = netmem_to_page(netmem);
 	if (txq->phys) {
 		*dma = page_to_phys(page) + off;
 		*unmap = 0;
@@ -176,8 +189,7 @@ static int ceth_tx_map_frags(struct ceth_txq *txq,
 		const skb_frag_t *frag = &sinfo->frags[i];
 		u32 len = skb_frag_size(frag);
 
-		if (!ceth_tx_dma_page(txq, skb_frag_page(frag),
-				      skb_frag_off(frag), len, &dma, &unmap)) {
+		if (!ceth_tx_dma_frag(txq, frag, len, &dma, &unmap)) {
 			ceth_tx_unmap(txq, segs, n);
 			return -ENOMEM;
 		}

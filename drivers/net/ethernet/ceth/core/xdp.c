@@ -96,7 +96,13 @@ static int ceth_xdp_check(struct ceth_dev *cdev, const struct bpf_prog *prog,
 {
 	struct net_device *dev = cdev->netdev;
 
-	if (!prog || prog->aux->xdp_has_frags)
+	if (!prog)
+		return 0;
+	if (cdev->cfg.hdr_len) {
+		NL_SET_ERR_MSG(extack, "frames are in pieces: ethtool -G ... tcp-data-split off");
+		return -EOPNOTSUPP;
+	}
+	if (prog->aux->xdp_has_frags)
 		return 0;
 	if (dev->mtu > ceth_xdp_max_mtu(cdev)) {
 		NL_SET_ERR_MSG_FMT(extack,

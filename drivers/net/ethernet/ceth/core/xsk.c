@@ -515,8 +515,7 @@ static u32 ceth_xsk_max_mtu(struct xsk_buff_pool *pool)
 	return room - ETH_HLEN - VLAN_HLEN;
 }
 
-/* A pair whose sockets the MTU does not suit; 0: those that cannot have frames
- * of several chunks. Or -1. A socket that has been closed counts until its end
+/* A pair whose sockets the MTU does not suit; 0: that has any. Or -1. A socket that has been closed counts until its end
  * has come, a grace period later; that the kernel has still to say so does
  * not matter.
  */
@@ -529,8 +528,7 @@ static int ceth_xsk_unsuited(const struct ceth_dev *cdev, u32 mtu)
 		for (i = 0; i < cdev->cfg.n_pairs; i++) {
 			pool = cdev->pairs[i].xsk;
 			if (pool && refcount_read(&pool->users) &&
-			    (mtu ? mtu > ceth_xsk_max_mtu(pool) :
-				   !ceth_xsk_sg(pool)))
+			    (!mtu || mtu > ceth_xsk_max_mtu(pool)))
 				break;
 		}
 		if (i == cdev->cfg.n_pairs)
@@ -563,12 +561,12 @@ int ceth_xsk_mtu(struct ceth_dev *cdev, u32 mtu)
 }
 
 /**
- * ceth_xsk_single() - is there a socket whose frames have to fit one chunk?
+ * ceth_xsk_any() - is there a socket?
  * @cdev: the device; under the configuration lock
  *
  * Return: there is.
  */
-bool ceth_xsk_single(const struct ceth_dev *cdev)
+bool ceth_xsk_any(const struct ceth_dev *cdev)
 {
 	return ceth_xsk_unsuited(cdev, 0) >= 0;
 }
@@ -591,9 +589,9 @@ static int ceth_xsk_check(struct ceth_dev *cdev, struct xsk_buff_pool *pool)
 				"use larger chunks with less headroom");
 		return -EINVAL;
 	}
-	if (cdev->hdr_split && !ceth_xsk_sg(pool)) {
+	if (cdev->cfg.hdr_len) {
 		ceth_xsk_refuse(cdev,
-				"tcp-data-split is on: bind with XDP_USE_SG\n");
+				"tcp-data-split is on: turn it off first\n");
 		return -EINVAL;
 	}
 	return 0;
