@@ -125,7 +125,8 @@ static int cref_ring_start(void *priv, void *ring)
 
 	err = CREF_COMMAND(v, REFNIC_OP_QUEUE_CREATE, q->conf.dma,
 			   q->conf.size, q->conf.tx, q->conf.idx,
-			   q->conf.irq + 1, q->conf.buf_len, q->tail);
+			   q->conf.irq + 1, q->conf.buf_len, q->tail,
+			   q->conf.hdr_dma, q->conf.hdr_len, q->conf.hdr_whole);
 	if (!err)
 		WRITE_ONCE(q->doorbell, le64_to_cpu(v->mbox->args[0]));
 	return err;

@@ -175,6 +175,15 @@ static __always_inline u32 cref_rx_begin(const void *ring,
 	return bufs;
 }
 
+static __always_inline u32 cref_rx_hdr(const void *ring,
+				       const struct ceth_rx_cmpl *c)
+{
+	const struct refnic_cmpl *rc = (void *)(unsigned long)c->word;
+	const struct cref_queue *q = ring;
+
+	return le16_to_cpu(READ_ONCE(q->more[rc - q->cmpl].hdr));
+}
+
 /* The core's flags are the device's. */
 #define CREF_RX_FLAGS	(CETH_RX_CSUM_OK | CETH_RX_HASH | CETH_RX_VLAN | \
 			 CETH_RX_TIME | CETH_RX_GRO)
@@ -256,6 +265,7 @@ static const struct ceth_dp_ops cref_dp_ops = {
 	.rx_close		= cref_close,
 	.rx_begin		= cref_rx_begin,
 	.rx_marks		= true,
+	.rx_hdr			= cref_rx_hdr,
 	.rx_meta		= cref_rx_meta,
 	.rx_post_open		= cref_post_open,
 	.rx_post		= cref_rx_post,
