@@ -85,8 +85,8 @@ struct ceth_xdp_buff {
  * from segments (CETH_RX_GRO) counts as these in @packets, @bytes and
  * @csum_unnecessary, once it goes to the stack. One that is counted in @packets goes
  * to the stack, or adds one to exactly one of the xdp counters, @drop_nomem,
- * @drop_xdp_frags, @drop_unread and @xsk_full. They belong to the index, not to the queue: they survive
- * every change of queues.
+ * @drop_xdp_frags, @drop_unread and @xsk_full. They belong to the index, not to the
+ * queue: they survive every change of queues.
  */
 struct ceth_rx_stats {
 	/** @syncp: readers' protection on 32-bit machines */

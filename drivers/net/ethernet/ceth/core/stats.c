@@ -13,9 +13,9 @@
  *	rx_errors		drop_desc + drop_len
  *	rx_length_errors	drop_len
  *	rx_dropped		drop_nomem + drop_xdp_frags + drop_unread +
- *				xdp_aborted + xdp_redirect_err + xsk_full: taken, then lost against the
- *				will of whom it concerned. Not xdp_drop, which
- *				is a verdict.
+ *				xdp_aborted + xdp_redirect_err + xsk_full:
+ *				taken, then lost against the will of whom it
+ *				concerned. Not xdp_drop, which is a verdict.
  *	tx_packets, tx_bytes	packets + xdp_packets + xsk_packets, and their
  *				bytes: all that was given to the device
  *	tx_dropped		drop_map + drop_down + xdp_full + xdp_tx_err:

@@ -515,9 +515,9 @@ static u32 ceth_xsk_max_mtu(struct xsk_buff_pool *pool)
 	return room - ETH_HLEN - VLAN_HLEN;
 }
 
-/* A pair whose sockets the MTU does not suit; 0: that has any. Or -1. A socket that has been closed counts until its end
- * has come, a grace period later; that the kernel has still to say so does
- * not matter.
+/* A pair whose sockets the MTU does not suit; 0: that has any. Or -1. A socket
+ * that has been closed counts until its end has come, a grace period later; that
+ * the kernel has still to say so does not matter.
  */
 static int ceth_xsk_unsuited(const struct ceth_dev *cdev, u32 mtu)
 {

@@ -166,14 +166,7 @@ def test_data_split(env: Env) -> None:
             both.wait(10)
             check(split("on"), "tcp-data-split on")
             both.wait(10)
-        both.demand("headers split and not")
-    bpf = Bpf(env)
-    if run("uname -r").stdout.startswith("6."):
-        # Newer kernels refuse to attach.
-        bpf.configure(verdict=PASS)
-        bpf.attach("verdict")
-        tcp.transfer(env.peer, env.dut, 1 << 18, what="a program of one buffer")
-        bpf.detach()
+        both.demand("headers split and not", loss=True)
     env.mtu(9000)
     tcp.transfer(env.peer, env.dut, 1 << 20, what="headers split, jumbo frames")
 
