@@ -94,7 +94,8 @@ struct seq_file;
  * @CETH_CAP_HDR_SPLIT: a receive queue can have header buffers beside those
  *	for data (&ceth_ring_conf.hdr_len, &ceth_dp_ops.rx_hdr); needs
  *	CETH_CAP_MULTI_BUF, and no &ceth_caps.rx_prefix. The memory for data
- *	need not be any that a processor can read.
+ *	need not be any that a processor can read; its buffers have a page, or
+ *	more, up to %CETH_HDS_BUF_MAX bytes.
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -285,6 +286,9 @@ struct ceth_dev_stats {
 	u16 kind;
 	const char *name;
 };
+
+/** Longest buffer for data of a queue with header buffers, bytes. */
+#define CETH_HDS_BUF_MAX	16384
 
 /** Longest RSS key the core keeps, bytes. */
 #define CETH_RSS_KEY_MAX	64

@@ -15,6 +15,7 @@
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <net/devlink.h>
+#include <net/netdev_queues.h>
 #include <net/netdev_rx_queue.h>
 #include <net/page_pool/helpers.h>
 #include <net/xdp.h>
@@ -173,6 +174,19 @@ static inline bool ceth_queue_leased(struct net_device *dev, u16 i)
 #else
 	return false;
 #endif
+}
+
+/* Bytes of the pieces that a queue's memory comes in, as its provider has chosen */
+static inline u32 ceth_rx_page_size(struct net_device *dev, u16 idx)
+{
+#ifdef CETH_HAVE_QUEUE_CONFIG
+	struct netdev_queue_config qcfg;
+
+	netdev_queue_config(dev, idx, &qcfg);
+	if (qcfg.rx_page_size)
+		return qcfg.rx_page_size;
+#endif
+	return PAGE_SIZE;
 }
 
 /* Settings of NAPI that survive it (6.13). */

@@ -28,15 +28,17 @@ static netmem_ref ceth_hds_netmem(const struct ceth_rx_cmpl *c)
  */
 int ceth_hds_alloc(struct ceth_rxq *rxq, const struct ceth_cfg *cfg)
 {
+	u32 len = ceth_rx_page_size(rxq->pair->cdev->netdev, rxq->idx);
+
 	rxq->hdrs = dma_alloc_coherent(rxq->dev, rxq->size * cfg->hdr_len,
 				       &rxq->ring.hdr_dma, GFP_KERNEL);
 	if (!rxq->hdrs)
 		return -ENOMEM;
 	rxq->kind = CETH_RXQ_HDS;
 	rxq->off = 0;
-	rxq->frame_sz = PAGE_SIZE;
-	rxq->buf_len = PAGE_SIZE;
-	rxq->ring.buf_len = PAGE_SIZE;
+	rxq->frame_sz = len;
+	rxq->buf_len = len;
+	rxq->ring.buf_len = len;
 	rxq->ring.hdr_len = cfg->hdr_len;
 	rxq->ring.hdr_whole = cfg->hdr_whole;
 	return 0;

@@ -9,9 +9,10 @@
  * configuration lock: newer kernels hold no rtnl here. A receive queue goes with
  * the transmit queue of its pair.
  *
- * What it says of a queue is where its memory comes from: hds.c. It has no other
- * setting that we could honour.
+ * What it says of a queue is where its memory comes from, and in which pieces: see
+ * hds.c.
  */
+#include <linux/log2.h>
 #include <net/netdev_queues.h>
 
 #include "core.h"
@@ -90,10 +91,20 @@ static int ceth_mgmt_validate(struct net_device *dev,
 	const struct ceth_dev *cdev = netdev_priv(dev);
 	const char *why = ceth_hds_refuses(cdev);
 
-	if (!why || !ceth_hds_provided_any(cdev))
+	if (!ceth_hds_provided_any(cdev))
 		return 0;
-	NL_SET_ERR_MSG_FMT(extack, "%s", why);
-	return -EOPNOTSUPP;
+	if (why) {
+		NL_SET_ERR_MSG_FMT(extack, "%s", why);
+		return -EOPNOTSUPP;
+	}
+	if (qcfg->rx_page_size && (!is_power_of_2(qcfg->rx_page_size) ||
+				   qcfg->rx_page_size < PAGE_SIZE ||
+				   qcfg->rx_page_size > CETH_HDS_BUF_MAX)) {
+		NL_SET_ERR_MSG_FMT(extack, "rx_page_size: a power of two from %lu to %u",
+				   PAGE_SIZE, CETH_HDS_BUF_MAX);
+		return -ERANGE;
+	}
+	return 0;
 }
 
 static struct device *ceth_mgmt_dma_dev(struct net_device *dev, int idx)
@@ -111,6 +122,7 @@ static const struct netdev_queue_mgmt_ops ceth_queue_mgmt_ops = {
 	.ndo_queue_start	= ceth_mgmt_start,
 	.ndo_queue_stop		= ceth_mgmt_stop,
 #ifdef CETH_HAVE_QUEUE_CONFIG
+	.supported_params	= QCFG_RX_PAGE_SIZE,
 	.ndo_validate_qcfg	= ceth_mgmt_validate,
 	.ndo_queue_get_dma_dev	= ceth_mgmt_dma_dev,
 #endif

@@ -85,6 +85,8 @@ static int ceth_rxq_pool(struct ceth_rxq *rxq)
 	if (rxq->kind == CETH_RXQ_HDS) {
 		pp.flags |= PP_FLAG_ALLOW_UNREADABLE_NETMEM;
 		pp.dma_dir = DMA_FROM_DEVICE;
+		pp.order = get_order(rxq->frame_sz);
+		pp.max_len = rxq->frame_sz;
 		pp.queue_idx = rxq->idx;
 	}
 	rxq->pool = page_pool_create(&pp);

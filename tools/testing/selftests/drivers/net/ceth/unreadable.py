@@ -304,6 +304,28 @@ def test_zcrx_dmabuf(env: Env) -> None:
     integrity(env, lambda e, q, **more: zcrx(e, q, dmabuf=True, **more))
 
 
+def test_chunks(env: Env) -> None:
+    """Memory in larger pieces."""
+    split(env)
+    queue = last_queue(env)
+    # Those of one provider are free some time after its end.
+    env.huge_pages(32, 24)
+    env.mtu(9000)
+    for chunk in (8192, 16384):
+        with zcrx(env, queue, pages=4096, chunk=chunk) as memory:
+            pieces = stream(env, memory, queue, seed=chunk)
+            say(f"chunks of {chunk}: {pieces} came")
+    gone(env)
+    for chunk in (2048, 12288, 32768):
+        try:
+            Zcrx(env.dut, queue, chunk=chunk).close()
+        except OSError as e:
+            say(f"chunks of {chunk}: {e}")
+        else:
+            raise Failure(f"chunks of {chunk} bytes")
+    steady(env.dut, env.peer, "after large chunks")
+
+
 def test_devmem(env: Env) -> None:
     """Device memory TCP."""
     integrity(env, devmem)
@@ -509,14 +531,14 @@ def test_refuses(env: Env) -> None:
     queue = last_queue(env)
 
     def refused(what: str, said: bool = True) -> None:
-        for make in (zcrx, devmem):
+        for make in (Zcrx, Devmem):
             try:
-                make(env, queue).close()
+                make(env.dut, queue).close()
             except Skip:
                 continue
             except OSError as e:
                 say(f"{what}: {make.__name__}: {e}")
-                check(make is zcrx or not new or not said or getattr(e, "text", ""),
+                check(make is Zcrx or not new or not said or getattr(e, "text", ""),
                       "no reason is given")
                 continue
             raise Failure(f"{what}: {make.__name__} is not refused")
@@ -582,5 +604,5 @@ def test_unable(env: Env) -> None:
 
 if __name__ == "__main__":
     main(cases(test_split, test_threshold, test_refused, test_misbehaves, test_zcrx,
-               test_zcrx_dmabuf, test_devmem, test_gro, test_send, test_starved, test_disturbed,
+               test_zcrx_dmabuf, test_chunks, test_devmem, test_gro, test_send, test_starved, test_disturbed,
                test_killed, test_others, test_refuses, test_unable))

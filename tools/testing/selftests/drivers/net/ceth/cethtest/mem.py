@@ -40,6 +40,7 @@ ENTER_GETEVENTS, ENTER_EXT_ARG = 1, 8
 OP_RECV_ZC, RECV_MULTISHOT, CQE_F_MORE = 58, 2, 2
 REGISTER_ZCRX, AREA_DMABUF, REGION_USER = 32, 1, 1
 AREA_MASK = (1 << 48) - 1
+MAP_HUGETLB = 0x40000
 
 
 def _call(what: str, *args: object) -> int:
@@ -83,9 +84,12 @@ class Zcrx:
     """A ring of io_uring whose memory a receive queue has; of the thread that makes it."""
 
     def __init__(self, end: End, queue: int, pages: int = 512, entries: int = 1024,
-                 dmabuf: bool = False) -> None:
+                 dmabuf: bool = False, chunk: int = 0) -> None:
+        self.chunk = chunk
         self.buf = DmaBuf(pages) if dmabuf else None
-        self.area = self.buf.map if self.buf else mmap.mmap(-1, pages * PAGE)
+        # Larger pieces have to lie in one piece.
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | (MAP_HUGETLB if chunk else 0)
+        self.area = self.buf.map if self.buf else mmap.mmap(-1, pages * PAGE, flags)
         self.maps = [] if self.buf else [self.area]
         self.fd = -1
         self.held: list[tuple[int, int]] = []
@@ -127,7 +131,8 @@ class Zcrx:
             area = struct.pack("=QQQII16x", _address(self.area), len(self.area), 0, 0, 0)
         keep = [ctypes.create_string_buffer(bytes(x), len(x)) for x in (area, region)]
         reg = ctypes.create_string_buffer(struct.pack(
-            "=IIIIQQ64x", end.ifindex, queue, entries, 0, *map(ctypes.addressof, keep)), 96)
+            "=IIIIQQ36xI24x", end.ifindex, queue, entries, 0, *map(ctypes.addressof, keep),
+            self.chunk), 96)
         try:
             _call("zero-copy receive", SYS_REGISTER, self.fd, REGISTER_ZCRX, reg, 1)
         except OSError as e:
