@@ -159,6 +159,25 @@ static inline void ceth_offer_netmem_tx(struct net_device *dev)
 #endif
 }
 
+/* Has memory that is no page been mapped for a device? What somebody sends has, as
+ * the stack sees to; what was received and is passed on, only for the device that it
+ * came from, and older kernels send nothing of the kind.
+ */
+static inline bool ceth_netmem_mapped(netmem_ref netmem,
+				      const struct device *dev)
+{
+#ifdef CETH_HAVE_NETMEM_TX
+	const struct page_pool *pool;
+
+	if (netmem_to_net_iov(netmem)->type == NET_IOV_DMABUF)
+		return true;
+	pool = netmem_get_pp(netmem);
+	return pool && pool->p.dev == dev;
+#else
+	return false;
+#endif
+}
+
 /* Configurations of single queues (7.0) */
 #ifdef CETH_HAVE_QUEUE_CONFIG
 #define CETH_QCFG_ARG	struct netdev_queue_config *qcfg,

@@ -161,6 +161,8 @@ static bool ceth_tx_dma_frag(const struct ceth_txq *txq,
 	struct page *page;
 
 	if (unlikely(netmem_is_net_iov(netmem))) {
+		if (!ceth_netmem_mapped(netmem, txq->dev))
+			return false;
 		*dma = page_pool_get_dma_addr_netmem(netmem) + off;
 		*unmap = 0;
 		return true;
