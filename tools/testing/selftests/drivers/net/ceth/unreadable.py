@@ -29,6 +29,7 @@ from cethtest.stats import Delta, Snapshot, at_rest, restart
 from cethtest.tap import CONFIGFS, cases, main, say
 from cethtest.tool import Failure, KernelLog, Skip, check, equal, in_ns, run, wait_for, write
 from cethtest.xsk import Options, Xsk
+from cethtest.xskuse import unbound
 
 SIZES = [60, 61, 100, 128, 255, 256, 257, 300, 1000, 1514]
 LENGTH = 1 << 20
@@ -221,6 +222,7 @@ def test_refused(env: Env) -> None:
     with Xsk(env.dut, 0, Options()):
         why = ring(env, "tcp-data-split on")
         check("AF_XDP" in why, f"with a socket: {why}")
+    unbound(env)
     steady(env.dut, env.peer, "after all that was refused")
 
 
@@ -468,6 +470,25 @@ def test_disturbed(env: Env) -> None:
         steady(env.dut, env.peer, "disturbed")
 
 
+def test_outlived(env: Env) -> None:
+    """The device goes while its queues have memory of a program: so does what came into it."""
+    found = kinds(env)
+    name = f"{env.bus}/{env.pci}"
+    if name not in run("devlink dev show").stdout:
+        raise Skip("no devlink instance")
+    for make in found:
+        split(env)
+        queue, old = last_queue(env), env.dut.ifindex
+        with make(env, queue, pages=2048) as memory:
+            stream(env, memory, queue)
+            run(f"devlink dev reload {name}")
+            wait_for(lambda was=old: env.dut.exists and env.dut.ifindex != was,
+                     "the device to come back")
+        env.configure(env.pairs[0])
+        gone(env)
+        steady(env.dut, env.peer, "after the device went below memory of others")
+
+
 def _victim(env: Env, make: Callable[..., Provider], queue: int, ready: object) -> None:
     with make(env, queue) as memory, listener(env.dut) as door, \
             steered(env, door.getsockname()[1], queue):
@@ -605,4 +626,4 @@ def test_unable(env: Env) -> None:
 if __name__ == "__main__":
     main(cases(test_split, test_threshold, test_refused, test_misbehaves, test_zcrx,
                test_zcrx_dmabuf, test_chunks, test_devmem, test_gro, test_send, test_starved, test_disturbed,
-               test_killed, test_others, test_refuses, test_unable))
+               test_outlived, test_killed, test_others, test_refuses, test_unable))
