@@ -24,10 +24,11 @@ from cethtest.flow import steady
 from cethtest.frames import Kind, exchange
 from cethtest.mem import SO_ZEROCOPY, Devmem, Zcrx, listener, provided
 from cethtest.nl import NetlinkError
+from cethtest.pci import Function
 from cethtest.remains import Usage
 from cethtest.stats import Delta, Snapshot, at_rest, restart
 from cethtest.tap import CONFIGFS, cases, main, say
-from cethtest.tool import Failure, KernelLog, Skip, check, equal, in_ns, run, wait_for, write
+from cethtest.tool import Failure, KernelLog, Skip, check, equal, in_ns, read, run, wait_for, write
 from cethtest.xsk import Options, Xsk
 from cethtest.xskuse import unbound
 
@@ -36,6 +37,8 @@ LENGTH = 1 << 20
 FAULTS = "/sys/kernel/debug/refnic"
 # Bytes of a header buffer
 HDR = 256
+# Buffers that any frame has room in
+ENOUGH = 17
 
 
 def ring(env: Env, words: str) -> str:
@@ -401,6 +404,50 @@ def notices(sock: socket.socket) -> None:
             return
 
 
+def give_back(memory: Provider, conn: socket.socket) -> None:
+    """What the program has kept."""
+    if isinstance(memory, Zcrx):
+        memory.give_back()
+    else:
+        memory.give_back(conn)
+
+
+def buffers(env: Env, queue: int) -> int:
+    """How many the device has."""
+    found = re.search(rf"^rx {queue}: .* tail (\d+) head (\d+) ",
+                      read(f"{FAULTS}/{env.pci}/state"), re.M)
+    check(found, "the device shows no queue")
+    return int(found[1]) - int(found[2])
+
+
+def test_refilled(env: Env) -> None:
+    """Memory that comes back goes to the device, though nothing arrives that would have
+    anybody look."""
+    if env.bus != "refnic":
+        raise Skip("only the reference NIC shows what it has")
+    found = kinds(env)
+    queue = last_queue(env)
+    env.later(lambda: env.configure(env.pairs[0]))
+    for make in found:
+        with make(env, queue, pages=64) as memory, listener(env.dut) as door, \
+                steered(env, door.getsockname()[1], queue):
+            sender = Sender(env, door, tcp.pattern(LENGTH))
+            conn, _ = door.accept()
+            for _ in memory.receive(conn, hold=True, seconds=1.5):
+                pass
+            env.rtnl(env.peer.ns).set_up(env.peer.ifindex, False)
+            # For as long as what has been lost has it looked after
+            time.sleep(3)
+            check(buffers(env, queue) < ENOUGH, f"{make.__name__}: memory is not short")
+            give_back(memory, conn)
+            wait_for(lambda: buffers(env, queue) >= ENOUGH, "the device to have buffers")
+            conn.close()
+        sender.sock.close()
+        env.configure(env.pairs[0])
+        gone(env)
+        steady(env.dut, env.peer, "after memory came back")
+
+
 def test_starved(env: Env) -> None:
     """The program keeps the memory until there is none; when it comes back, so do bytes."""
     found = kinds(env)
@@ -424,10 +471,7 @@ def test_starved(env: Env) -> None:
                     check(Delta(before, Snapshot(env)).qstat("rx_alloc_fail"),
                           f"{make.__name__}: memory is never short")
                     say(f"{make.__name__}: {got} bytes fill {pages} pages")
-                if isinstance(memory, Zcrx):
-                    memory.give_back()
-                else:
-                    memory.give_back(conn)
+                give_back(memory, conn)
             conn.close()
             sender.end()
             equal(got, len(data), f"{make.__name__}: bytes that arrive")
@@ -470,23 +514,44 @@ def test_disturbed(env: Env) -> None:
         steady(env.dut, env.peer, "disturbed")
 
 
-def test_outlived(env: Env) -> None:
-    """The device goes while its queues have memory of a program: so does what came into it."""
-    found = kinds(env)
-    name = f"{env.bus}/{env.pci}"
+def _reload(env: Env, _: Function) -> None:
+    old, name = env.dut.ifindex, f"{env.bus}/{env.pci}"
     if name not in run("devlink dev show").stdout:
-        raise Skip("no devlink instance")
-    for make in found:
-        split(env)
-        queue, old = last_queue(env), env.dut.ifindex
-        with make(env, queue, pages=2048) as memory:
-            stream(env, memory, queue)
-            run(f"devlink dev reload {name}")
-            wait_for(lambda was=old: env.dut.exists and env.dut.ifindex != was,
-                     "the device to come back")
-        env.configure(env.pairs[0])
-        gone(env)
-        steady(env.dut, env.peer, "after the device went below memory of others")
+        return
+    run(f"devlink dev reload {name}")
+    wait_for(lambda: env.dut.exists and env.dut.ifindex != old, "the device to come back")
+
+
+def _unbind(_: Env, function: Function) -> None:
+    function.unbind()
+    function.bind()
+
+
+def _pull_out(env: Env, function: Function) -> None:
+    power = CONFIGFS / env.pci / "power"
+    if not power.exists():
+        return
+    write(power, 0)
+    wait_for(lambda: not env.dut.exists, "the interface to disappear")
+    write(power, 1)
+    function.bind()
+
+
+def test_outlived(env: Env) -> None:
+    """The device goes while a queue has memory of a program; what comes in its place
+    has the kernel's."""
+    function = Function(env)
+    for make in kinds(env):
+        for goes in (_reload, _unbind, _pull_out):
+            split(env)
+            queue = last_queue(env)
+            with make(env, queue, pages=2048) as memory:
+                stream(env, memory, queue)
+                goes(env, function)
+                env.configure(env.pairs[0])
+                tcp.transfer(env.peer, env.dut, LENGTH // 4, what="with the memory left behind")
+            gone(env)
+            steady(env.dut, env.peer, f"{make.__name__}, {goes.__name__}")
 
 
 def _victim(env: Env, make: Callable[..., Provider], queue: int, ready: object) -> None:
@@ -625,5 +690,6 @@ def test_unable(env: Env) -> None:
 
 if __name__ == "__main__":
     main(cases(test_split, test_threshold, test_refused, test_misbehaves, test_zcrx,
-               test_zcrx_dmabuf, test_chunks, test_devmem, test_gro, test_send, test_starved, test_disturbed,
-               test_outlived, test_killed, test_others, test_refuses, test_unable))
+               test_zcrx_dmabuf, test_chunks, test_devmem, test_gro, test_send, test_starved,
+               test_refilled, test_disturbed, test_outlived, test_killed, test_others,
+               test_refuses, test_unable))
