@@ -16,11 +16,12 @@ from pathlib import Path
 
 from cethtest.bpf import TX, Bpf
 from cethtest.env import End, Env
-from cethtest.flow import Both, steady
+from cethtest.flow import Both, Flow, steady
 from cethtest.frames import EVERYBODY, Capture, Kind, Tally, blast
 from cethtest.nl import (NETDEV_QUEUE_GET, NLA_F_NESTED, NetdevGenl, NetlinkError, Rtnl, attr,
                          number, u32)
 from cethtest.remains import Usage
+from cethtest.requeue import restart
 from cethtest.stats import Delta, Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
 from cethtest.tool import Failure, Skip, check, equal, read, rounds, run, wait_for, write
@@ -39,23 +40,11 @@ IFLA_IFNAME, IFLA_LINKINFO, IFLA_NUM_RX_QUEUES = 3, 18, 32
 INFO_KIND, INFO_DATA, NETKIT_PAIRING, NETKIT_SINGLE = 1, 2, 10, 1
 UDMABUF_CREATE = 0x40187542
 EOPNOTSUPP = 95
-MODULE = Path("/sys/module/ceth_requeue/parameters")
 BOX, HOST, NETKIT = "ceth-box", "ceth-host", "ceth-nk"
 # Microseconds from a frame to its interrupt
 WAIT = 10000
 # The queue that is leased
 LEASED = 2
-
-
-def restart(env: Env, queue: int, times: int = 1, how: str = "restart") -> None:
-    """Have the stack restart a receive queue so often."""
-    if not MODULE.exists():
-        module = Path(os.environ.get("CETH_KO", "/ceth-ko")) / "ceth_requeue.ko"
-        if not module.exists():
-            raise Skip("no ceth_requeue.ko: tools/testing/ceth/build makes it")
-        run(f"insmod {module}")
-        env.later(lambda: run("rmmod ceth_requeue"))
-    write(MODULE / how, f"{env.dut.ifname} {queue} {times}")
 
 
 def refused(act: Callable[[], object], what: str) -> OSError:
@@ -221,6 +210,26 @@ def test_down(env: Env) -> None:
     env.rtnl().set_up(env.dut.ifindex, True)
     env.ready()
     steady(env.dut, env.peer, "after down and up")
+
+
+def test_grow(env: Env) -> None:
+    """From one queue to all, one by one, and back: what stays loses nothing."""
+    prepare(env)
+    most = env.channel_limits()[1]
+    env.channels(1)
+    # Frames without a hash come in on the first queue.
+    with undisturbed(env), Flow(env.peer, env.dut, rate=200) as stays, \
+            Flow(env.peer, env.dut, Kind(udp=True, flows=16), rate=200) as all_over:
+        for n in [*range(2, most + 1), *range(most - 1, 0, -1)]:
+            env.channels(n)
+            mark = stays.arrived + 20
+            wait_for(lambda m=mark: stays.arrived >= m, "frames on the first queue")
+            equal(len(pools(env)), n, "page pools")
+        for flow in (stays, all_over):
+            flow.halt()
+        stays.stop().demand("on the first queue", order=True)
+        say(f"on all queues: {all_over.stop()}")
+    steady(env.dut, env.peer, "with one queue")
 
 
 def test_endure(env: Env) -> None:
@@ -472,6 +481,6 @@ def test_unable(env: Env) -> None:
 
 
 if __name__ == "__main__":
-    main(cases(test_others, test_busy, test_refused, test_program, test_socket, test_down,
+    main(cases(test_others, test_busy, test_refused, test_program, test_socket, test_down, test_grow,
                test_endure, test_memory, test_lease, test_lease_rules, test_lease_guarded,
                test_lease_outlived, test_unable))
