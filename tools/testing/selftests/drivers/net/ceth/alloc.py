@@ -23,9 +23,13 @@ from cethtest.bpf import PASS, Bpf
 from cethtest.env import Env
 from cethtest.fault import PAGES, SLAB, failing, module_text
 from cethtest.flow import Both, steady
+from cethtest.nl import NLA_F_NESTED, Genl, attr, u32
 from cethtest.pci import BUS, Function
+from cethtest.requeue import restart
 from cethtest.tap import cases, main, say
 from cethtest.tool import Failure, Skip, check, equal, write
+from cethtest.xsk import Options, Xsk
+from cethtest.xskuse import pools, unbound
 
 FAIL_NTH = Path("/proc/thread-self/fail-nth")
 # The first so many one by one; then most are the same, of one queue after another.
@@ -33,6 +37,9 @@ ALL_OF = 48
 SIOCETHTOOL = 0x8946
 GRINGPARAM, SRINGPARAM, GCHANNELS, SCHANNELS = 0x10, 0x11, 0x3c, 0x3d
 RX_SIZE, TX_SIZE = 64, 64
+DEVLINK_PORT_SET, DEVLINK_PORT_NEW, DEVLINK_PORT_DEL = 6, 7, 8
+DEVLINK_BUS, DEVLINK_DEV, DEVLINK_INDEX = 1, 2, 3
+DEVLINK_FLAVOUR, DEVLINK_PF, DEVLINK_FUNCTION, DEVLINK_SF = 77, 127, 145, 164
 # How often it is seen that traffic flows: that takes longer than an attempt.
 EVERY = 8
 NEVER = "never refused: no allocation of it fails"
@@ -218,6 +225,121 @@ def test_program(env: Env) -> None:
     steady(env.dut, env.peer, "programs")
 
 
+def test_socket(env: Env) -> None:
+    """Binding an AF_XDP socket with zero-copy, under traffic."""
+    _small(env)
+    bound: list[Xsk] = []
+
+    def act() -> bool:
+        try:
+            bound.append(Xsk(env.dut, 0, Options(chunks=64, ring=64, rx_ring=64)))
+        except OSError:
+            return False
+        return True
+
+    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
+        both.wait(5)
+
+        flows = _now_and_then(env, both)
+
+        def after(done: bool) -> None:
+            equal(len(bound), done, "sockets")
+            while bound:
+                bound.pop().close()
+                unbound(env)
+            flows()
+
+        check(each(env, act, after), NEVER)
+        both.demand("sockets", loss=True)
+    steady(env.dut, env.peer, "sockets that were refused")
+
+
+def test_restart(env: Env) -> None:
+    """The stack restarts a queue, under traffic."""
+    _small(env)
+    restart(env, 0)
+
+    def act() -> bool:
+        try:
+            restart(env, 0)
+        except OSError:
+            return False
+        return True
+
+    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
+        both.wait(5)
+
+        flows = _now_and_then(env, both)
+
+        def after(_: bool) -> None:
+            equal(len(pools(env)), 1, "page pools")
+            flows()
+
+        check(each(env, act, after), NEVER)
+        both.demand("restarts", loss=True)
+    steady(env.dut, env.peer, "restarts")
+
+
+class Slice:
+    """A function of the device, by netlink of this thread's own."""
+
+    NUMBER = 77
+
+    def __init__(self, env: Env) -> None:
+        self.devlink = Genl("devlink")
+        self.handle = (attr(DEVLINK_BUS, env.bus.encode() + b"\0") +
+                       attr(DEVLINK_DEV, env.pci.encode() + b"\0"))
+        self.net = Path(f"/sys/bus/{env.bus}/devices/{env.pci}")
+
+    def _call(self, command: int, payload: bytes) -> None:
+        self.devlink.call(command, self.handle + payload)
+
+    def make(self) -> bool:
+        """There, with an address, and active; or not there at all."""
+        function = (attr(1, bytes.fromhex("0200c0ffee77")) + attr(2, b"\1"))
+        try:
+            self._call(DEVLINK_PORT_NEW, u32(DEVLINK_INDEX, self.NUMBER) +
+                       attr(DEVLINK_FLAVOUR, struct.pack("=H", 7)) +
+                       attr(DEVLINK_PF, struct.pack("=H", 0)) + u32(DEVLINK_SF, self.NUMBER))
+        except OSError:
+            return False
+        try:
+            self._call(DEVLINK_PORT_SET, u32(DEVLINK_INDEX, self.NUMBER) +
+                       attr(DEVLINK_FUNCTION | NLA_F_NESTED, function))
+        except OSError:
+            self.remove()
+            return False
+        return True
+
+    def remove(self) -> None:
+        """Not there any more."""
+        self._call(DEVLINK_PORT_DEL, u32(DEVLINK_INDEX, self.NUMBER))
+
+
+def test_slice(env: Env) -> None:
+    """Making a function, under traffic of the device that it belongs to."""
+    _small(env)
+    if env.bus != "refnic":
+        raise Skip("the device has no functions")
+    it = Slice(env)
+
+    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
+        both.wait(5)
+
+        flows = _now_and_then(env, both)
+
+        def after(done: bool) -> None:
+            if done:
+                it.remove()
+            flows()
+
+        check(each(env, it.make, after), NEVER)
+        both.demand("functions")
+    check(it.make(), "a function is refused at last")
+    it.remove()
+    steady(env.dut, env.peer, "functions")
+
+
 def test_bind(env: Env) -> None:
     """Binding it to the driver."""
     env.need_ceth("a failed probe that leaves nothing behind")
@@ -250,4 +372,5 @@ def test_bind(env: Env) -> None:
 
 
 if __name__ == "__main__":
-    main(cases(test_up, test_rings, test_channels, test_program, test_bind))
+    main(cases(test_up, test_rings, test_channels, test_program, test_socket, test_restart,
+               test_slice, test_bind))
