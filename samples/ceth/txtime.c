@@ -107,10 +107,10 @@ static __u64 now(clockid_t clock)
 
 static __u32 add_up(const void *data, size_t len, __u32 sum)
 {
-	const __be16 *word = data;
+	const unsigned char *byte = data;
 
-	for (; len; len -= 2)
-		sum += ntohs(*word++);
+	for (; len; len -= 2, byte += 2)
+		sum += byte[0] << 8 | byte[1];
 	return sum;
 }
 
