@@ -24,7 +24,7 @@ from cethtest.env import Env
 from cethtest.fault import PAGES, SLAB, failing, module_text
 from cethtest.flow import Both, steady
 from cethtest.nl import NLA_F_NESTED, Genl, attr, u32
-from cethtest.pci import BUS, Function
+from cethtest.pci import Function
 from cethtest.requeue import restart
 from cethtest.tap import cases, main, say
 from cethtest.tool import Failure, Skip, check, equal, write
@@ -355,7 +355,7 @@ def test_bind(env: Env) -> None:
 
     def act() -> bool:
         with contextlib.suppress(OSError):
-            write(BUS / "drivers_probe", function.address)
+            write(function.bus / "drivers_probe", function.address)
         return bool(function.bound)
 
     def after(done: bool) -> None:
