@@ -398,6 +398,42 @@ def test_lease(env: Env) -> None:
     steady(env.dut, env.peer, "the lease ended")
 
 
+def test_endure_others(env: Env) -> None:
+    """One queue is restarted, and now and then leased and given back, often: the others
+    lose nothing, and nothing is left."""
+    queues, times = prepare(env), rounds(24)
+    steer(env, f"equal {queues - 1}")
+    leasing = can_lease(env)
+
+    def lease() -> None:
+        box = Box(env)
+        with Xsk(box.device, box.lease(env.dut, queues - 1)) as xsk:
+            xsk.fill_up()
+        box.end()
+        wait_for(lambda: not leases(env), "the lease to end")
+
+    with undisturbed(env), Both(env.dut, env.peer, udp=True, flows=16, rate=100) as both:
+        for _ in range(8):
+            restart(env, queues - 1)
+        if leasing:
+            lease()
+            unbound(env)
+        usage, leased = Usage(env), 0
+        for i in range(times):
+            if leasing and i % 50 == 5:
+                lease()
+                leased += 1
+            else:
+                restart(env, queues - 1)
+            if i % 1000 == 999:
+                say(f"{i + 1} of {times}")
+        both.wait(20)
+        unbound(env)
+        say(usage.demand(times, "restarts and leases"))
+        tallies = both.demand("another queue restarted and leased")
+        say(f"{times - leased} restarts, {leased} leases; {'; '.join(map(str, tallies))}")
+
+
 def test_lease_rules(env: Env) -> None:
     """Single flows go to the container: by a rule to the queue, or to a context."""
     box = box_of(env)
@@ -482,5 +518,5 @@ def test_unable(env: Env) -> None:
 
 if __name__ == "__main__":
     main(cases(test_others, test_busy, test_refused, test_program, test_socket, test_down, test_grow,
-               test_endure, test_memory, test_lease, test_lease_rules, test_lease_guarded,
-               test_lease_outlived, test_unable))
+               test_endure, test_endure_others, test_memory, test_lease, test_lease_rules,
+               test_lease_guarded, test_lease_outlived, test_unable))
