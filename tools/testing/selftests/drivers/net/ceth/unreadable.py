@@ -67,13 +67,15 @@ def last_queue(env: Env) -> int:
 
 
 @contextmanager
-def steered(env: Env, port: int, queue: int, version: int = 4) -> Iterator[None]:
-    """A connection's frames go to that queue."""
-    env.dut.run(f"ethtool -N {{}} flow-type tcp{version} dst-port {port} action {queue} loc 9")
-    try:
-        yield
-    finally:
-        env.dut.run("ethtool -N {} delete 9")
+def steered(env: Env, queue: int, version: int = 4) -> Iterator[socket.socket]:
+    """A socket that listens; the frames of its connections go to that queue."""
+    with listener(env.dut, version) as door:
+        env.dut.run(f"ethtool -N {{}} flow-type tcp{version} dst-port {door.getsockname()[1]} "
+                    f"action {queue} loc 9")
+        try:
+            yield door
+        finally:
+            env.dut.run("ethtool -N {} delete 9")
 
 
 class Sender(threading.Thread):
@@ -115,8 +117,7 @@ def stream(env: Env, memory: Provider, queue: int, length: int = LENGTH, version
            piece: int = 0, meanwhile: Meanwhile | None = None, seed: int = 1) -> int:
     """A connection into the memory: each byte is right; how many pieces came."""
     data, sha, got, pieces = tcp.pattern(length, seed), hashlib.sha256(), 0, 0
-    with listener(env.dut, version) as door, \
-            steered(env, door.getsockname()[1], queue, version):
+    with steered(env, queue, version) as door:
         sender = Sender(env, door, data, piece)
         conn, _ = door.accept()
         with conn:
@@ -429,8 +430,7 @@ def test_refilled(env: Env) -> None:
     queue = last_queue(env)
     env.later(lambda: env.configure(env.pairs[0]))
     for make in found:
-        with make(env, queue, pages=64) as memory, listener(env.dut) as door, \
-                steered(env, door.getsockname()[1], queue):
+        with make(env, queue, pages=64) as memory, steered(env, queue) as door:
             sender = Sender(env, door, tcp.pattern(LENGTH))
             conn, _ = door.accept()
             for _ in memory.receive(conn, hold=True, seconds=1.5):
@@ -454,8 +454,7 @@ def test_starved(env: Env) -> None:
     queue = last_queue(env)
     for make in found:
         pages = 128
-        with make(env, queue, pages=pages) as memory, listener(env.dut) as door, \
-                steered(env, door.getsockname()[1], queue):
+        with make(env, queue, pages=pages) as memory, steered(env, queue) as door:
             data, sha, got = tcp.pattern(LENGTH, 5), hashlib.sha256(), 0
             sender = Sender(env, door, data)
             conn, _ = door.accept()
@@ -555,8 +554,7 @@ def test_outlived(env: Env) -> None:
 
 
 def _victim(env: Env, make: Callable[..., Provider], queue: int, ready: object) -> None:
-    with make(env, queue) as memory, listener(env.dut) as door, \
-            steered(env, door.getsockname()[1], queue):
+    with make(env, queue) as memory, steered(env, queue) as door:
         Sender(env, door, tcp.pattern(LENGTH))
         conn, _ = door.accept()
         for _ in memory.receive(conn, hold=True):
