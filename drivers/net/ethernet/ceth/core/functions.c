@@ -109,16 +109,26 @@ static int ceth_func_idle(const struct ceth_func_port *p,
 	return -EBUSY;
 }
 
+/* Whose address is that? No two have the same. */
+static struct ceth_func_port *ceth_func_by_addr(const struct ceth_devlink *cdl,
+						const u8 *addr)
+{
+	struct ceth_func_port *p;
+
+	list_for_each_entry(p, &cdl->funcs, list)
+		if (ether_addr_equal(p->func.mac, addr))
+			return p;
+	return NULL;
+}
+
 /* Is it free, for a function? The device falls back to its permanent address. */
 static int ceth_func_addr_check(const struct ceth_func_port *p, const u8 *addr,
 				struct netlink_ext_ack *extack)
 {
+	const struct ceth_func_port *other = ceth_func_by_addr(p->cdl, addr);
 	const struct ceth_devlink *cdl = p->cdl;
-	const struct ceth_func_port *other;
 
-	list_for_each_entry(other, &cdl->funcs, list) {
-		if (other == p || !ether_addr_equal(other->func.mac, addr))
-			continue;
+	if (other && other != p) {
 		NL_SET_ERR_MSG_FMT_MOD(extack, "hw_addr: sfnum %u has that address",
 				       other->sfnum);
 		return -EADDRINUSE;
@@ -159,13 +169,7 @@ static int ceth_func_addr_set(struct devlink_port *port, const u8 *addr,
  */
 bool ceth_func_has_addr(const struct ceth_dev *cdev, const u8 *addr)
 {
-	const struct ceth_devlink *cdl = devlink_priv(cdev->devlink);
-	const struct ceth_func_port *p;
-
-	list_for_each_entry(p, &cdl->funcs, list)
-		if (ether_addr_equal(p->func.mac, addr))
-			return true;
-	return false;
+	return ceth_func_by_addr(devlink_priv(cdev->devlink), addr);
 }
 
 /* Queue pairs that functions have: those that are active */
