@@ -16,7 +16,7 @@ import fcntl
 import itertools
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cethtest.bpf import PASS, Bpf
@@ -116,16 +116,21 @@ def _small(env: Env) -> int:
     return _rings(env)[1]
 
 
-def _now_and_then(env: Env, both: Both) -> Callable[[], None]:
-    """For each attempt: sees to it that traffic flows still."""
-    attempts = itertools.count()
+@contextlib.contextmanager
+def _traffic(env: Env, what: str, loss: bool = True) -> Iterator[Callable[[], None]]:
+    """Frames go both ways meanwhile; a function for each attempt, which sees now and
+    then that they still do."""
+    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
+        both.wait(5)
+        attempts = itertools.count()
 
-    def flows() -> None:
-        if next(attempts) % EVERY == 0:
-            env.ready()
-            both.wait(2)
+        def flows() -> None:
+            if next(attempts) % EVERY == 0:
+                env.ready()
+                both.wait(2)
 
-    return flows
+        yield flows
+        both.demand(what, loss=loss)
 
 
 def test_up(env: Env) -> None:
@@ -156,11 +161,7 @@ def test_rings(env: Env) -> None:
     """Other sizes of the rings, under traffic."""
     tx = _small(env)
 
-    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
-        both.wait(5)
-
-        flows = _now_and_then(env, both)
-
+    with _traffic(env, "rings") as flows:
         def after(done: bool) -> None:
             equal(_rings(env), (2 * RX_SIZE if done else RX_SIZE, tx), "rings")
             flows()
@@ -168,7 +169,6 @@ def test_rings(env: Env) -> None:
                 check(_set_rings(env, RX_SIZE, tx), "the old size is refused")
 
         check(each(env, lambda: _set_rings(env, 2 * RX_SIZE, tx), after), NEVER)
-        both.demand("rings", loss=True)
     steady(env.dut, env.peer, "other rings")
 
 
@@ -178,11 +178,7 @@ def test_channels(env: Env) -> None:
         raise Skip("the device has one pair of queues")
     _small(env)
 
-    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
-        both.wait(5)
-
-        flows = _now_and_then(env, both)
-
+    with _traffic(env, "channels") as flows:
         def after(done: bool) -> None:
             equal(_channels(env), 2 if done else 1, "queues")
             flows()
@@ -190,7 +186,6 @@ def test_channels(env: Env) -> None:
                 check(_set_channels(env, 1), "fewer queues are refused")
 
         check(each(env, lambda: _set_channels(env, 2), after), NEVER)
-        both.demand("channels", loss=True)
     steady(env.dut, env.peer, "more queues")
 
 
@@ -208,11 +203,7 @@ def test_program(env: Env) -> None:
             return False
         return True
 
-    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
-        both.wait(5)
-
-        flows = _now_and_then(env, both)
-
+    with _traffic(env, "program") as flows:
         def after(done: bool) -> None:
             equal(bool(env.rtnl().link(env.dut.ifindex).xdp_mode), done, "program")
             flows()
@@ -221,7 +212,6 @@ def test_program(env: Env) -> None:
 
         # May need no memory at all
         each(env, act, after)
-        both.demand("program", loss=True)
     steady(env.dut, env.peer, "programs")
 
 
@@ -237,11 +227,7 @@ def test_socket(env: Env) -> None:
             return False
         return True
 
-    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
-        both.wait(5)
-
-        flows = _now_and_then(env, both)
-
+    with _traffic(env, "sockets") as flows:
         def after(done: bool) -> None:
             equal(len(bound), done, "sockets")
             while bound:
@@ -250,7 +236,6 @@ def test_socket(env: Env) -> None:
             flows()
 
         check(each(env, act, after), NEVER)
-        both.demand("sockets", loss=True)
     steady(env.dut, env.peer, "sockets that were refused")
 
 
@@ -266,17 +251,12 @@ def test_restart(env: Env) -> None:
             return False
         return True
 
-    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
-        both.wait(5)
-
-        flows = _now_and_then(env, both)
-
+    with _traffic(env, "restarts") as flows:
         def after(_: bool) -> None:
             equal(len(pools(env)), 1, "page pools")
             flows()
 
         check(each(env, act, after), NEVER)
-        both.demand("restarts", loss=True)
     steady(env.dut, env.peer, "restarts")
 
 
@@ -289,7 +269,6 @@ class Slice:
         self.devlink = Genl("devlink")
         self.handle = (attr(DEVLINK_BUS, env.bus.encode() + b"\0") +
                        attr(DEVLINK_DEV, env.pci.encode() + b"\0"))
-        self.net = Path(f"/sys/bus/{env.bus}/devices/{env.pci}")
 
     def _call(self, command: int, payload: bytes) -> None:
         self.devlink.call(command, self.handle + payload)
@@ -323,18 +302,13 @@ def test_slice(env: Env) -> None:
         raise Skip("the device has no functions")
     it = Slice(env)
 
-    with Both(env.dut, env.peer, rate=100, udp=True, flows=8) as both:
-        both.wait(5)
-
-        flows = _now_and_then(env, both)
-
+    with _traffic(env, "functions", loss=False) as flows:
         def after(done: bool) -> None:
             if done:
                 it.remove()
             flows()
 
         check(each(env, it.make, after), NEVER)
-        both.demand("functions")
     check(it.make(), "a function is refused at last")
     it.remove()
     steady(env.dut, env.peer, "functions")
