@@ -303,7 +303,8 @@ class Box:
         run(f"ip netns add {BOX}")
         self.genl = NetdevGenl(BOX)
         env.later(self.end)
-        run(f"ip netns attach {HOST} 1")
+        # Where the device is, which need not be the first namespace.
+        run(f"ip netns attach {HOST} {os.getpid()}")
         run(f"ip -n {BOX} netns set {HOST} 0")
         rtnl = Rtnl(BOX)
         kind = attr(INFO_KIND, b"netkit\0") + attr(INFO_DATA | NLA_F_NESTED,
