@@ -317,7 +317,11 @@ struct ceth_ring_limits {
  * @tx_ring: limits of a transmit ring
  * @tx_max_segs: most DMA segments of one packet, without the prefix segment
  * @tx_max_size: largest packet before segmentation, bytes
+ * @tx_max_l2: with CETH_CAP_TX_L4: most bytes before the IP header
+ * @tx_max_l3: with CETH_CAP_TX_L4: most bytes of the IP header
  * @rx_prefix: bytes that the device writes into a buffer before the frame
+ * @rx_buf_unit: the device counts the length of buffers in so many bytes; needs
+ *	set_rx_max, and no @rx_prefix. 0: to the byte
  * @tx_prefix: bytes that the device reads before the frame
  * @min_mtu: smallest MTU; 0: 68 (RFC 791)
  * @max_mtu: largest MTU; the core may lower it (&CETH_CAP_MULTI_BUF)
@@ -359,7 +363,10 @@ struct ceth_caps {
 	struct ceth_ring_limits tx_ring;
 	u16 tx_max_segs;
 	u32 tx_max_size;
+	u16 tx_max_l2;
+	u16 tx_max_l3;
 	u8 rx_prefix;
+	u16 rx_buf_unit;
 	u8 tx_prefix;
 	u16 min_mtu;
 	u16 max_mtu;
@@ -562,7 +569,9 @@ struct ceth_link {
  * struct ceth_ring_conf - a ring to allocate
  * @size: descriptors, and ids; a power of two
  * @buf_len: receive: bytes of a buffer that the device may write, prefix
- *	included; any number from 256 on
+ *	included; any number from 256 on. With &ceth_caps.rx_buf_unit either a
+ *	multiple of that, or no frame is longer (set_rx_max): the device may
+ *	be told the next multiple then
  * @idx: index: that of the pair; of a transmit ring for XDP alone
  *	(CETH_CAP_TX_ALONE) one that no pair uses
  * @irq: the pair whose interrupt it has, by the same count
@@ -682,6 +691,12 @@ struct ceth_ops {
 	 *	&ceth_caps.max_filters
 	 */
 	int (*set_rx_mode)(void *priv, const struct ceth_rx_mode *mode);
+	/**
+	 * @set_rx_max: frames of more than @len bytes, from the destination
+	 *	address on and without FCS, are not received. NULL: it does not
+	 *	matter to the device
+	 */
+	int (*set_rx_max)(void *priv, u32 len);
 	/** @set_vlan: let frames of VLAN @vid through, or no longer */
 	int (*set_vlan)(void *priv, u16 vid, bool on);
 	/**

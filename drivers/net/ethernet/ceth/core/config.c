@@ -221,6 +221,8 @@ void ceth_settle(struct ceth_dev *cdev)
 	if (ceth_has(cdev, CETH_CAP_SET_MAC))
 		good &= ceth_applied(cdev, "the address",
 				     ops->set_mac(cdev->priv, dev->dev_addr));
+	good &= ceth_applied(cdev, "the longest frame",
+			     ceth_rx_max_apply(cdev, dev->mtu));
 	bitmap_zero(cdev->vlans_set, VLAN_N_VID);
 	good &= ceth_applied(cdev, "VLANs", ceth_vlan_apply(cdev));
 	good &= ceth_applied(cdev, "the receive filter", ceth_mode_apply(cdev));
@@ -723,6 +725,20 @@ int ceth_recover(struct ceth_dev *cdev)
 	if (err)
 		netdev_err(cdev->netdev, "restart failed: %pe\n", ERR_PTR(err));
 	return err;
+}
+
+/**
+ * ceth_rx_room() - bytes of a frame that a receive buffer has room for
+ * @cdev: the device
+ * @frame_sz: size of the buffer
+ *
+ * Return: bytes; as the device counts them.
+ */
+u32 ceth_rx_room(const struct ceth_dev *cdev, u32 frame_sz)
+{
+	u32 room = frame_sz - CETH_RX_HEADROOM - CETH_RX_TAILROOM;
+
+	return rounddown(room, cdev->caps.rx_buf_unit ?: 1);
 }
 
 /**

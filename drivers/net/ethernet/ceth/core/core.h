@@ -341,6 +341,8 @@ void ceth_drop_pair(struct ceth_dev *cdev, u16 i);
 void ceth_retry(struct ceth_dev *cdev, int err);
 int ceth_dev_reset(struct ceth_dev *cdev);
 void ceth_settle(struct ceth_dev *cdev);
+u32 ceth_rx_room(const struct ceth_dev *cdev, u32 frame_sz);
+int ceth_rx_max_apply(struct ceth_dev *cdev, u32 mtu);
 u32 ceth_frame_sz(const struct ceth_dev *cdev, u32 mtu, u32 wanted);
 
 /* watch.c */
@@ -384,7 +386,7 @@ u32 ceth_xdp_max_mtu(const struct ceth_dev *cdev);
 int ceth_xsk_setup(struct ceth_dev *cdev, struct xsk_buff_pool *pool, u16 qid);
 void ceth_xsk_ops_init(struct ceth_dev *cdev);
 bool ceth_xsk_sg(const struct xsk_buff_pool *pool);
-u32 ceth_xsk_room_of(struct xsk_buff_pool *pool);
+u32 ceth_xsk_chunk_room(const struct ceth_dev *cdev, struct xsk_buff_pool *pool);
 void ceth_xsk_attach(struct ceth_rxq *rxq);
 void ceth_xsk_purge(struct ceth_txq *txq);
 int ceth_xsk_mtu(struct ceth_dev *cdev, u32 mtu);

@@ -219,6 +219,8 @@ static bool ceth_caps_ok(const struct ceth_caps *caps,
 	    caps->tx_prefix > sizeof(struct xdp_frame) ||
 	    caps->rx_prefix > CETH_RX_HEADROOM)
 		return false;
+	if (caps->rx_buf_unit && (caps->rx_prefix || !ops->set_rx_max))
+		return false;
 	if (caps->max_mtu < max_t(u16, caps->min_mtu, ETH_MIN_MTU))
 		return false;
 	if ((caps->caps & CETH_CAP_RSS) &&

@@ -93,8 +93,7 @@ static int ceth_buf_len_check(struct ceth_dev *cdev, u32 len,
 				       mtu, len);
 		return -EINVAL;
 	}
-	/* What of a buffer is not frame is the same for every length. */
-	max = len - (cdev->cfg.frame_sz - ceth_xdp_max_mtu(cdev));
+	max = ceth_rx_room(cdev, len) - ETH_HLEN - VLAN_HLEN;
 	if (prog && !prog->aux->xdp_has_frags && mtu > max) {
 		NL_SET_ERR_MSG_FMT_MOD(extack, "needs MTU <= %u, or an XDP program with frags",
 				       max);

@@ -158,7 +158,7 @@ static int ceth_change_mtu(struct net_device *dev, int mtu)
 	if (err)
 		return err;
 	cfg.frame_sz = ceth_frame_sz(cdev, mtu, cfg.frame_sz);
-	err = ceth_change(cdev, &cfg, NULL);
+	err = ceth_change(cdev, &cfg, NULL) ?: ceth_rx_max_apply(cdev, mtu);
 	if (err)
 		return err;
 	WRITE_ONCE(dev->mtu, mtu);

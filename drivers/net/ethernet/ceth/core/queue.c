@@ -141,11 +141,10 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	rxq->prefix = cdev->caps.rx_prefix;
 	rxq->min_len = rxq->prefix + ETH_HLEN;
 	rxq->off = CETH_RX_HEADROOM - rxq->prefix;
-	rxq->buf_len = cfg->frame_sz - CETH_RX_HEADROOM - CETH_RX_TAILROOM +
-		       rxq->prefix;
+	rxq->buf_len = ceth_rx_room(cdev, cfg->frame_sz) + rxq->prefix;
 	rxq->xsk = pair->xsk;
 	if (rxq->xsk) {
-		rxq->buf_len = ceth_xsk_room_of(rxq->xsk) + rxq->prefix;
+		rxq->buf_len = ceth_xsk_chunk_room(cdev, rxq->xsk) + rxq->prefix;
 		rxq->xsk_segs = ceth_xsk_sg(rxq->xsk) ? CETH_XSK_MAX_SEGS : 1;
 		rxq->kind = CETH_RXQ_XSK;
 	}

@@ -70,6 +70,21 @@ int ceth_mode_apply(struct ceth_dev *cdev)
 	return err;
 }
 
+/**
+ * ceth_rx_max_apply() - tell the device the longest frame
+ * @cdev: the device; under the configuration lock
+ * @mtu: that frames may have
+ *
+ * Return: 0, also while the device does not run; or a negative errno.
+ */
+int ceth_rx_max_apply(struct ceth_dev *cdev, u32 mtu)
+{
+	if (!cdev->running || !cdev->ops->set_rx_max)
+		return 0;
+	return cdev->ops->set_rx_max(cdev->priv,
+				     mtu + ETH_HLEN + 2 * VLAN_HLEN);
+}
+
 void ceth_mode_work(struct work_struct *work)
 {
 	struct ceth_dev *cdev = container_of(work, struct ceth_dev, mode_work);

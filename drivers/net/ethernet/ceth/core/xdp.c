@@ -23,8 +23,7 @@
  */
 u32 ceth_xdp_max_mtu(const struct ceth_dev *cdev)
 {
-	return cdev->cfg.frame_sz - CETH_RX_HEADROOM - CETH_RX_TAILROOM -
-	       ETH_HLEN - VLAN_HLEN;
+	return ceth_rx_room(cdev, cdev->cfg.frame_sz) - ETH_HLEN - VLAN_HLEN;
 }
 
 /**

@@ -37,21 +37,27 @@ bool ceth_xsk_sg(const struct xsk_buff_pool *pool)
 }
 
 /**
- * ceth_xsk_room_of() - bytes of a frame that a chunk has room for
+ * ceth_xsk_chunk_room() - bytes of a frame that a chunk has room for
+ * @cdev: the device
  * @pool: the pool
  *
  * The kernel's own answer is rounded for the sake of some devices, and the
  * room for the description of further chunks was not always part of it.
  *
- * Return: bytes.
+ * Return: bytes; as the device counts them where a frame may go on in the next
+ * chunk. Elsewhere the device is told of too many, and that no frame has them.
  */
-u32 ceth_xsk_room_of(struct xsk_buff_pool *pool)
+u32 ceth_xsk_chunk_room(const struct ceth_dev *cdev, struct xsk_buff_pool *pool)
 {
 	u32 used = xsk_pool_get_headroom(pool) +
 		   (ceth_xsk_sg(pool) ? CETH_RX_TAILROOM : 0);
 	u32 size = xsk_pool_get_chunk_size(pool);
 
-	return size > used ? size - used : 0;
+	if (size <= used)
+		return 0;
+	return ceth_xsk_sg(pool) ? rounddown(size - used,
+					     cdev->caps.rx_buf_unit ?: 1) :
+				   size - used;
 }
 
 /**
@@ -504,14 +510,18 @@ void ceth_xsk_purge(struct ceth_txq *txq)
 }
 
 /* Largest MTU whose frames fit a chunk, or as many as they may take. */
-static u32 ceth_xsk_max_mtu(struct xsk_buff_pool *pool)
+static u32 ceth_xsk_max_mtu(const struct ceth_dev *cdev,
+			    struct xsk_buff_pool *pool)
 {
-	u32 room = ceth_xsk_room_of(pool);
+	u32 room = ceth_xsk_chunk_room(cdev, pool);
 
 	if (room < CETH_XSK_MIN_ROOM)
 		return 0;
 	if (ceth_xsk_sg(pool))
 		room *= CETH_XSK_MAX_SEGS;
+	else if (cdev->caps.rx_buf_unit)
+		/* All that ceth_rx_max_apply() lets in must fit. */
+		room -= VLAN_HLEN;
 	return room - ETH_HLEN - VLAN_HLEN;
 }
 
@@ -528,7 +538,7 @@ static int ceth_xsk_unsuited(const struct ceth_dev *cdev, u32 mtu)
 		for (i = 0; i < cdev->cfg.n_pairs; i++) {
 			pool = cdev->pairs[i].xsk;
 			if (pool && refcount_read(&pool->users) &&
-			    (!mtu || mtu > ceth_xsk_max_mtu(pool)))
+			    (!mtu || mtu > ceth_xsk_max_mtu(cdev, pool)))
 				break;
 		}
 		if (i == cdev->cfg.n_pairs)
@@ -555,7 +565,7 @@ int ceth_xsk_mtu(struct ceth_dev *cdev, u32 mtu)
 		return 0;
 	pool = cdev->pairs[i].xsk;
 	ceth_xsk_refuse(cdev, "MTU <= %u with the socket of queue %u%s\n",
-			ceth_xsk_max_mtu(pool), i, ceth_xsk_sg(pool) ?
+			ceth_xsk_max_mtu(cdev, pool), i, ceth_xsk_sg(pool) ?
 			"" : ", or bind it with XDP_USE_SG");
 	return -EBUSY;
 }
@@ -580,10 +590,10 @@ static int ceth_xsk_check(struct ceth_dev *cdev, struct xsk_buff_pool *pool)
 				"the device cannot do XDP_USE_SG, bind without\n");
 		return -EOPNOTSUPP;
 	}
-	if (cdev->netdev->mtu > ceth_xsk_max_mtu(pool)) {
+	if (cdev->netdev->mtu > ceth_xsk_max_mtu(cdev, pool)) {
 		ceth_xsk_refuse(cdev,
 				"chunks have room for MTU %u: lower it, or %s\n",
-				ceth_xsk_max_mtu(pool),
+				ceth_xsk_max_mtu(cdev, pool),
 				multi && !ceth_xsk_sg(pool) ?
 				"bind with XDP_USE_SG" :
 				"use larger chunks with less headroom");
