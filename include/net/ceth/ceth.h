@@ -96,6 +96,13 @@ struct seq_file;
  *	CETH_CAP_MULTI_BUF, and no &ceth_caps.rx_prefix. The memory for data
  *	need not be any that a processor can read; its buffers have a page, or
  *	more, up to %CETH_HDS_BUF_MAX bytes.
+ * @CETH_CAP_TX_L4: the device knows protocols: CETH_F_TX_CSUM and segmentation
+ *	are for TCP and UDP over IPv4 or IPv6, not in tunnels, with headers
+ *	that &ceth_caps.tx_max_l2 and &ceth_caps.tx_max_l3 allow.
+ * @CETH_CAP_GSO_NO_LEN: of a packet that is to be segmented the device wants no
+ *	lengths: the core takes that of the data out of the pseudo header's sum,
+ *	which is in the place of the checksum, and sets the IP header's to 0,
+ *	its checksum as well.
  */
 enum ceth_cap {
 	CETH_CAP_QUEUE_RESTART		= BIT(0),
@@ -119,6 +126,8 @@ enum ceth_cap {
 	CETH_CAP_TX_ALONE		= BIT(18),
 	CETH_CAP_FUNC_RATE		= BIT(19),
 	CETH_CAP_HDR_SPLIT		= BIT(20),
+	CETH_CAP_TX_L4			= BIT(21),
+	CETH_CAP_GSO_NO_LEN		= BIT(22),
 };
 
 /**

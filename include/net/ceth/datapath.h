@@ -147,6 +147,8 @@ enum ceth_tx_flags {
  * @gso_segs: segments, where the sender has counted them
  * @hdr_len: bytes of all headers
  * @vlan_tci: tag
+ * @net_off: with CETH_TX_CSUM: bytes before the IP header
+ * @v4: with CETH_TX_CSUM: it is IPv4
  * @launch: when to send, by the device's clock, ns
  */
 struct ceth_tx_meta {
@@ -157,6 +159,8 @@ struct ceth_tx_meta {
 	u16 gso_segs;
 	u16 hdr_len;
 	u16 vlan_tci;
+	u16 net_off;
+	bool v4;
 	u64 launch;
 };
 

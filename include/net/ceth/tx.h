@@ -56,7 +56,7 @@ struct ceth_xdp_bulk {
 struct ceth_pair *ceth_netdev_pair(const struct net_device *dev, u32 idx);
 int ceth_tx_map(struct ceth_txq *txq, struct sk_buff *skb,
 		struct ceth_tx_seg *segs, bool push);
-void ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta);
+bool ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta);
 void ceth_tx_time(struct sk_buff *skb, u64 time);
 netdev_tx_t ceth_tx_drop(struct ceth_pair *pair, struct sk_buff *skb);
 netdev_tx_t ceth_tx_busy(struct ceth_txq *txq);
@@ -612,7 +612,8 @@ ceth_start_xmit_tmpl(struct sk_buff *skb, struct net_device *dev,
 	if (skb->ip_summed == CHECKSUM_PARTIAL ||
 	    (ops->tx_extra && (skb_vlan_tag_present(skb) || txq->launch ||
 			       skb_shinfo(skb)->tx_flags & SKBTX_HW_TSTAMP))) {
-		ceth_tx_meta_slow(skb, &meta);
+		if (unlikely(!ceth_tx_meta_slow(skb, &meta)))
+			goto drop;
 		todo = &meta;
 	}
 

@@ -14,7 +14,9 @@
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/ptp_clock_kernel.h>
+#include <linux/tcp.h>
 #include <linux/u64_stats_sync.h>
+#include <linux/udp.h>
 #include <linux/workqueue.h>
 #include <net/devlink.h>
 #include <net/netdev_queues.h>
@@ -280,6 +282,13 @@ static inline void ceth_count(struct u64_stats_sync *syncp, u64 *counter,
 static inline bool ceth_has(const struct ceth_dev *cdev, u32 cap)
 {
 	return cdev->caps.caps & cap;
+}
+
+/* TCP's or UDP's place of the checksum, see CETH_CAP_TX_L4 */
+static inline bool ceth_tx_l4_offset(u16 csum_offset)
+{
+	return csum_offset == offsetof(struct tcphdr, check) ||
+	       csum_offset == offsetof(struct udphdr, check);
 }
 
 /* dev.c */

@@ -130,6 +130,16 @@ static int ceth_set_net_features(struct net_device *dev, netdev_features_t f)
 	return ceth_features_apply(netdev_priv(dev), f);
 }
 
+/* See CETH_CAP_TX_L4. */
+static bool ceth_tx_l4(const struct ceth_dev *cdev, const struct sk_buff *skb)
+{
+	u32 l2 = skb_network_offset(skb);
+
+	return !skb->encapsulation && ceth_tx_l4_offset(skb->csum_offset) &&
+	       l2 <= cdev->caps.tx_max_l2 &&
+	       skb_checksum_start_offset(skb) - l2 <= cdev->caps.tx_max_l3;
+}
+
 static netdev_features_t ceth_features_check(struct sk_buff *skb,
 					     struct net_device *dev,
 					     netdev_features_t f)
@@ -137,6 +147,9 @@ static netdev_features_t ceth_features_check(struct sk_buff *skb,
 	const struct ceth_dev *cdev = netdev_priv(dev);
 
 	f = vlan_features_check(skb, f);
+	if (ceth_has(cdev, CETH_CAP_TX_L4) &&
+	    skb->ip_summed == CHECKSUM_PARTIAL && !ceth_tx_l4(cdev, skb))
+		f &= ~(NETIF_F_CSUM_MASK | NETIF_F_GSO_MASK);
 	if (skb_is_gso(skb) && skb->len > cdev->caps.tx_max_size)
 		f &= ~NETIF_F_GSO_MASK;
 	return f;

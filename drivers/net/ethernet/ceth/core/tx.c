@@ -2,6 +2,8 @@
 /* CETH core: what the transmit templates call out of line: packets of several
  * segments, a ring without room, and what goes wrong.
  */
+#include <linux/if_vlan.h>
+#include <linux/ipv6.h>
 #include <net/ip.h>
 #include <net/page_pool/helpers.h>
 
@@ -34,12 +36,33 @@ void *ceth_pair_priv(const struct ceth_pair *pair)
 }
 EXPORT_SYMBOL_GPL(ceth_pair_priv);
 
+/* See CETH_CAP_GSO_NO_LEN. */
+static bool ceth_tx_no_len(struct sk_buff *skb, const struct ceth_tx_meta *meta)
+{
+	__sum16 *sum;
+
+	if (skb_cow_head(skb, 0))
+		return false;
+	sum = (__sum16 *)(skb->data + meta->csum_start + meta->csum_offset);
+	csum_replace_by_diff(sum, (__force __wsum)
+			     htonl(skb->len - meta->csum_start));
+	if (meta->v4) {
+		ip_hdr(skb)->tot_len = 0;
+		ip_hdr(skb)->check = 0;
+	} else {
+		ipv6_hdr(skb)->payload_len = 0;
+	}
+	return true;
+}
+
 /**
  * ceth_tx_meta_slow() - what the device has to do for a packet
  * @skb: packet with something to do
  * @meta: filled in
+ *
+ * Return: done; false: no memory.
  */
-void ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta)
+bool ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta)
 {
 	const struct ceth_dev *cdev = netdev_priv(skb->dev);
 	struct skb_shared_info *sinfo = skb_shinfo(skb);
@@ -62,13 +85,15 @@ void ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta)
 		skb->tstamp = 0;
 	}
 	if (skb->ip_summed != CHECKSUM_PARTIAL)
-		return;
+		return true;
 
 	meta->flags |= CETH_TX_CSUM;
 	meta->csum_start = skb_checksum_start_offset(skb);
 	meta->csum_offset = skb->csum_offset;
+	meta->net_off = skb_network_offset(skb);
+	meta->v4 = vlan_get_protocol(skb) == htons(ETH_P_IP);
 	if (!skb_is_gso(skb))
-		return;
+		return true;
 
 	meta->gso_size = sinfo->gso_size;
 	meta->gso_segs = sinfo->gso_segs;
@@ -83,6 +108,7 @@ void ceth_tx_meta_slow(struct sk_buff *skb, struct ceth_tx_meta *meta)
 	meta->hdr_len = meta->flags & CETH_TX_USO ?
 			skb_transport_offset(skb) + sizeof(struct udphdr) :
 			skb_tcp_all_headers(skb);
+	return !ceth_has(cdev, CETH_CAP_GSO_NO_LEN) || ceth_tx_no_len(skb, meta);
 }
 EXPORT_SYMBOL_GPL(ceth_tx_meta_slow);
 

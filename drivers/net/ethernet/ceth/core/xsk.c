@@ -11,7 +11,9 @@
  */
 #include <linux/bpf_trace.h>
 #include <linux/filter.h>
+#include <linux/if_vlan.h>
 #include <linux/net.h>
+#include <linux/unaligned.h>
 #include <net/xdp_sock_drv.h>
 
 #include "core.h"
@@ -426,6 +428,39 @@ static const struct xsk_tx_metadata_ops ceth_xsk_requests = {
 #endif
 };
 
+/* Where the IP header is, for a device that has to know: behind the Ethernet
+ * header and at most two tags.
+ */
+static bool ceth_xsk_find_ip(const u8 *frame, struct ceth_tx_meta *meta)
+{
+	u32 off = ETH_HLEN;
+	__be16 proto;
+
+	do {
+		if (off > meta->csum_start || off > ETH_HLEN + 2 * VLAN_HLEN)
+			return false;
+		proto = get_unaligned((__be16 *)(frame + off - sizeof(proto)));
+		off += VLAN_HLEN;
+	} while (eth_type_vlan(proto));
+	meta->net_off = off - VLAN_HLEN;
+	meta->v4 = proto == htons(ETH_P_IP);
+	return meta->v4 || proto == htons(ETH_P_IPV6);
+}
+
+static bool ceth_xsk_csum_ok(const struct ceth_dev *cdev,
+			     struct xsk_buff_pool *pool,
+			     const struct xdp_desc *desc,
+			     struct ceth_tx_meta *meta)
+{
+	if (meta->csum_start + meta->csum_offset + sizeof(__sum16) > desc->len)
+		return false;
+	if (!ceth_has(cdev, CETH_CAP_TX_L4))
+		return true;
+	return ceth_tx_l4_offset(meta->csum_offset) &&
+	       ceth_xsk_find_ip(xsk_buff_raw_get_data(pool, desc->addr), meta) &&
+	       meta->csum_start - meta->net_off <= cdev->caps.tx_max_l3;
+}
+
 /**
  * ceth_xsk_meta() - what a socket asks the device to do for a packet
  * @txq: the queue
@@ -455,7 +490,7 @@ bool ceth_xsk_meta(struct ceth_txq *txq, const struct xdp_desc *desc,
 	 * the device must not write elsewhere.
 	 */
 	if ((meta->flags & CETH_TX_CSUM) &&
-	    meta->csum_start + meta->csum_offset + sizeof(__sum16) > desc->len)
+	    !ceth_xsk_csum_ok(txq->pair->cdev, txq->xsk, desc, meta))
 		meta->flags &= ~CETH_TX_CSUM;
 	if (meta->flags & CETH_TX_CSUM)
 		ceth_count(&txq->stats->syncp, &txq->stats->xsk_csum, 1);
