@@ -63,8 +63,8 @@ struct seq_file;
  * @CETH_CAP_TX_RATE: the rate of a transmit queue can be limited, to the Mbit/s
  *	(set_shaper; neither bursts nor nodes).
  * @CETH_CAP_CLOCK: there is a clock (clock_read, clock_set), and packets get
- *	its time: received ones with CETH_F_RX_TIME, those to send that ask for
- *	it (&ceth_dp_ops.tx_time).
+ *	its time: those to send that ask for it (&ceth_dp_ops.tx_time), received
+ *	ones where there is CETH_F_RX_TIME.
  * @CETH_CAP_NTUPLE: frames can be steered by rules (set_rule).
  * @CETH_CAP_LAUNCH: a packet is held until the clock reaches a time
  *	(&ceth_tx_meta.launch), and what follows in its queue with it; needs

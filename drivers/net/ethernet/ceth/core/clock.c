@@ -95,6 +95,12 @@ static int ceth_hwtstamp_set(struct net_device *dev,
 		NL_SET_ERR_MSG_MOD(extack, "tx: off or on");
 		return -ERANGE;
 	}
+	if (cfg->rx_filter != HWTSTAMP_FILTER_NONE &&
+	    !(cdev->caps.features & CETH_F_RX_TIME)) {
+		NL_SET_ERR_MSG_MOD(extack,
+				   "rx: none; the device has times of what it sends only");
+		return -ERANGE;
+	}
 	cdev->rx_time = cfg->rx_filter != HWTSTAMP_FILTER_NONE;
 	err = ceth_features_apply(cdev, dev->features);
 	if (err) {
@@ -145,11 +151,14 @@ int ceth_get_ts_info(struct net_device *dev,
 		return ethtool_op_get_ts_info(dev, info);
 	info->so_timestamping = SOF_TIMESTAMPING_TX_SOFTWARE |
 				SOF_TIMESTAMPING_TX_HARDWARE |
-				SOF_TIMESTAMPING_RX_HARDWARE |
 				SOF_TIMESTAMPING_RAW_HARDWARE;
 	info->phc_index = cdev->clock ? ptp_clock_index(cdev->clock) : -1;
 	info->tx_types = BIT(HWTSTAMP_TX_OFF) | BIT(HWTSTAMP_TX_ON);
-	info->rx_filters = BIT(HWTSTAMP_FILTER_NONE) | BIT(HWTSTAMP_FILTER_ALL);
+	info->rx_filters = BIT(HWTSTAMP_FILTER_NONE);
+	if (cdev->caps.features & CETH_F_RX_TIME) {
+		info->so_timestamping |= SOF_TIMESTAMPING_RX_HARDWARE;
+		info->rx_filters |= BIT(HWTSTAMP_FILTER_ALL);
+	}
 	return 0;
 }
 

@@ -56,7 +56,7 @@ void ceth_xdp_hints_init(struct ceth_dev *cdev)
 	u32 features = cdev->caps.features;
 
 	cdev->hints = *cdev->dp->hints;
-	if (!ceth_has(cdev, CETH_CAP_CLOCK))
+	if (!(features & CETH_F_RX_TIME))
 		cdev->hints.xmo_rx_timestamp = NULL;
 	if (!(features & CETH_F_RX_HASH))
 		cdev->hints.xmo_rx_hash = NULL;
