@@ -200,7 +200,8 @@ struct ceth_dp_ops {
 	 * @rx_close: the completions before @cur are taken off the ring. What
 	 *	the device wrote before it completed them must be visible on
 	 *	return (dma_rmb()).
-	 *	Return: the batch went as far as it could, there may be more.
+	 *	Return: the batch went as far as it could, there may be more;
+	 *	not of one with nothing in it.
 	 */
 	bool (*rx_close)(void *ring, struct ceth_cursor *cur);
 	/**

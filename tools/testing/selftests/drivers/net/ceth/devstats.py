@@ -51,7 +51,8 @@ class Device:
 
     def classes(self, direction: str) -> dict[tuple[int, int], int]:
         """The histogram."""
-        return {(b["low"], b["high"]): b["val"] for b in self.rmon[f"{direction}-pktsNtoM"]}
+        return {(b["low"], b["high"]): b["val"]
+                for b in self.rmon.get(f"{direction}-pktsNtoM", [])}
 
     def numbers(self) -> dict[str, int]:
         """Everything, by source and name."""
@@ -97,6 +98,8 @@ def test_exact(env: Env) -> None:
                                     f"mac__Octets{ok}OK": octets})
         after = Device(env)
         old, new = before.classes(way), after.classes(way)
+        if not new:
+            continue
         for where, n in CLASSES.items():
             equal(new[where] - old[where], n * ROUNDS, f"{way}: frames of {where}")
         equal(sum(new.values()) - sum(old.values()), len(sizes), f"{way}: frames of all lengths")
@@ -106,6 +109,8 @@ def test_jumbo(env: Env) -> None:
     """Lengths that RFC 2819 does not know."""
     env.mtu(9000)
     before = Device(env)
+    if not before.classes("rx"):
+        raise Skip("the device does not count by these lengths")
     exchange(env.peer, env.dut, [1515, 4000, 9014] * 5, kind=Kind(run=52)).demand("jumbo")
     expect(env, before, "jumbo", **{"rx 1519".replace(" ", "__"): 15})
 
@@ -127,6 +132,8 @@ def test_casts(env: Env) -> None:
 def test_filtered(env: Env) -> None:
     """Frames for others."""
     before = Device(env)
+    if "dev_rx_filtered" not in before.own:
+        raise Skip("the device does not count frames for others")
     blast(env.peer, NOBODY, Kind(run=54), [60, 700], 120)
     expect(env, before, "for others", own__dev_rx_filtered=120, qstats__rx_hw_drops=120,
            mac__FramesReceivedOK=0)
@@ -204,7 +211,7 @@ def test_survive(env: Env) -> None:
         back = {k: (old[k], v) for k, v in now.numbers().items() if k in old and v < old[k]}
         check(not back, f"{what}: went back: {back}")
         equal(now.mac["FramesReceivedOK"], before.mac["FramesReceivedOK"], what)
-        equal(now.own["dev_rx_filtered"], before.own["dev_rx_filtered"], what)
+        equal(now.own.get("dev_rx_filtered"), before.own.get("dev_rx_filtered"), what)
     mark = Device(env)
     exchange(env.peer, env.dut, SIZES, 50, Kind(run=58)).demand("afterwards")
     expect(env, mark, "afterwards", mac__FramesReceivedOK=50)

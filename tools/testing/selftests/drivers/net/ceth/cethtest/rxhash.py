@@ -245,6 +245,8 @@ class Watch:
         packets = list(packets)
         for packet, seen in zip(packets, self.send(packets)):
             expected = context.expect(packet, add)
-            if seen != expected:
+            # Without a hash some devices look at the table, some take the first queue.
+            unhashed = context.hash(packet) is None and seen == (0, add)
+            if seen != expected and not unhashed:
                 raise Failure(f"{what}: {packet.name}, {packet}: hash {seen[0]:#010x}, queue "
                               f"{seen[1]} instead of {expected[0]:#010x}, queue {expected[1]}")
