@@ -8,7 +8,7 @@ TOOLS := tools/testing/ceth
 CONFIG := include/net/ceth/generated/config.h
 
 # Inside a kernel tree Kconfig sets these.
-CETH_CONFIG ?= CONFIG_CETH=m CONFIG_CETH_VIRTIO=m CONFIG_CETH_REFHW=m \
+CETH_CONFIG ?= CONFIG_CETH=m CONFIG_CETH_VIRTIO=m CONFIG_CETH_IGB=m CONFIG_CETH_REFHW=m \
 	       CONFIG_CETH_REF=m
 
 # Kernel developers' switches go through to the kernel's build system; the

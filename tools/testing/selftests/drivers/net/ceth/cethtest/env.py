@@ -235,9 +235,11 @@ class Env:
     def channels(self, n: int, end: End | None = None) -> None:
         """Queue pairs for this case."""
         end = end or self.dut
-        before = self.channel_limits(end)[0]
+        before, most = self.channel_limits(end)
         if before == n:
             return
+        if n > most:
+            raise Skip(f"{end.ifname} has {most} queues at most")
         end.run(f"ethtool -L {{}} combined {n}")
         self.later(lambda: end.run(f"ethtool -L {{}} combined {before}"))
         self.ready()
