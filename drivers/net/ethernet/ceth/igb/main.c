@@ -45,13 +45,11 @@ static int cigb_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = pcim_enable_device(pdev);
 	if (!err)
 		err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
-	if (!err)
-		err = pci_request_mem_regions(pdev, KBUILD_MODNAME);
 	if (err)
 		return err;
-	v->regs = pcim_iomap(pdev, 0, 0);
-	if (!v->regs)
-		return -ENOMEM;
+	v->regs = pcim_iomap_region(pdev, 0, KBUILD_MODNAME);
+	if (IS_ERR(v->regs))
+		return PTR_ERR(v->regs);
 	pci_set_master(pdev);
 	err = cigb_setup(v);
 	if (err)
