@@ -43,8 +43,8 @@ def most(env: Env) -> int:
 def wanted(env: Env, pairs: int) -> dict[int, int]:
     """What there is room for, from the last index on."""
     top = most(env)
-    if env.bus != "refnic":
-        # A receive queue has to be there for each of virtio-net's.
+    if env.driver == "ceth_virtio":
+        # A receive queue has to be there for each of its queues.
         return {}
     return {i: top - 1 - i for i in range(pairs) if top - 1 - i >= pairs}
 
