@@ -7,9 +7,8 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 TOOLS := tools/testing/ceth
 CONFIG := include/net/ceth/generated/config.h
 
-# Inside a kernel tree Kconfig sets these.
-CETH_CONFIG ?= CONFIG_CETH=m CONFIG_CETH_VIRTIO=m CONFIG_CETH_IGB=m CONFIG_CETH_REFHW=m \
-	       CONFIG_CETH_REF=m
+# Inside a kernel tree Kconfig sets these. All that Kbuild builds:
+CETH_CONFIG ?= $(shell sed -n 's/^export \(CONFIG_[A-Z0-9_]*\) := m$$/\1=m/p' Kbuild)
 
 # Kernel developers' switches go through to the kernel's build system; the
 # others (KVER, TESTS, JOBS, NIC) are for the tools.
