@@ -19,7 +19,8 @@ from cethtest.flow import Both, Flow, steady
 from cethtest.frames import Kind
 from cethtest.pci import Function, module_file, monitor, nic_name
 from cethtest.tap import cases, main, say
-from cethtest.tool import Failure, Skip, check, equal, read, run, run_json, wait_for
+from cethtest.tool import (Failure, KernelLog, Skip, check, equal, read, run, run_json, wait_for,
+                           write)
 
 
 @contextlib.contextmanager
@@ -195,6 +196,30 @@ def test_modules(env: Env) -> None:
     steady(env.dut, env.peer, "modules out and in")
 
 
+def test_template(env: Env) -> None:
+    """The template of a backend, bound to a device, drives none, and says so."""
+    env.need_ceth("a template")
+    function = Function(env)
+    override = function.path / "driver_override"
+    if not override.exists():
+        raise Skip("the template is for PCI")
+    module = module_file("ceth_template")
+    env.later(function.bind)
+    run(f"insmod {module}")
+    env.later(lambda: run("rmmod ceth_template"))
+    equal(sorted(p.name for p in (function.bus / "drivers/ceth_template").iterdir()
+                 if (p / "driver").exists()), [], "devices that the template took by itself")
+    function.unbind()
+    write(override, "ceth_template")
+    log = KernelLog()
+    write(function.bus / "drivers_probe", function.address)
+    said = log.lines()
+    log.close()
+    equal(function.bound, "", "driver of a device that the template was given")
+    check(any("ctmpl_identify() is not filled in" in line for line in said),
+          f"no word about what is missing: {said}")
+
+
 def _reporters(env: Env) -> tuple[str, list[str]]:
     """The device's handle in devlink, and its health reporters."""
     shown = run_json("devlink -j health show")["health"]
@@ -350,4 +375,4 @@ if __name__ == "__main__":
     main(cases(test_up_down, test_up_down_program, test_up_down_memory, test_link,
                test_link_while_down, test_recover, test_diagnose, test_namespaces,
                test_namespace_dies, test_rename, test_bind, test_bind_busy, test_bind_memory,
-               test_modules, test_unplug, test_unplug_busy))
+               test_modules, test_template, test_unplug, test_unplug_busy))
