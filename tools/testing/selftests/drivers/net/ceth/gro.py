@@ -470,8 +470,8 @@ def test_jumbo(env: Env) -> None:
 
 def test_few_buffers(env: Env) -> None:
     """A ring that holds hardly one long packet, of small buffers."""
-    env.later(lambda: env.dut.run("ethtool -G {} rx 1024 rx-buf-len 4096"))
     gro = Gro(env)
+    env.later(lambda: env.dut.run("ethtool -G {} rx 1024 rx-buf-len 4096"))
     env.dut.run("ethtool -G {} rx 64 rx-buf-len 2048")
     env.ready()
     for _ in range(5):
