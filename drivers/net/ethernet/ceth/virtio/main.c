@@ -98,8 +98,8 @@ static int cvio_dev_run(void *priv, u16 n_pairs)
 }
 
 /* 5.1.6.5.6.4, 5.1.6.5.7.1: the two commands differ in the table, which has one
- * meaningless entry without steering. What the device cannot classify goes to
- * the first queue.
+ * meaningless entry without steering. What the device cannot classify goes where
+ * a hash of 0 would, and not to a queue that the table leaves out.
  */
 static int cvio_hash_config(struct cvio *v, u8 cmd, u32 types, const u8 *key,
 			    const u16 *indir, u32 n, u16 n_pairs)
@@ -110,9 +110,9 @@ static int cvio_hash_config(struct cvio *v, u8 cmd, u32 types, const u8 *key,
 
 	cfg->hash_types = cpu_to_le32(types & v->caps.hash_types);
 	cfg->indirection_table_mask = cpu_to_le16(n - 1);
-	cfg->unclassified_queue = 0;
 	for (i = 0; i < n; i++)
 		cfg->indirection_table[i] = cpu_to_le16(indir[i]);
+	cfg->unclassified_queue = cfg->indirection_table[0];
 	tail->max_tx_vq = cpu_to_le16(n_pairs);
 	tail->hash_key_length = v->caps.rss_key_len;
 	memcpy(tail->hash_key_data, key, v->caps.rss_key_len);
