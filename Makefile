@@ -17,7 +17,7 @@ export KVER TESTS JOBS
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) $(CETH_CONFIG)
 
 .PHONY: all modules probe modules_install clean load unload demo check \
-	check-build lint bench image shell help
+	check-build lint bench conformance docs-generated image shell help
 
 all: modules
 
@@ -70,6 +70,13 @@ lint:
 bench:
 	@$(TOOLS)/bench/run
 
+conformance:
+	$(if $(BACKEND),,$(error BACKEND=... is missing: a name of $(TOOLS)/conformance/backends))
+	@$(TOOLS)/conformance/run $(BACKEND) $(if $(PROGRAMS),--programs '$(PROGRAMS)')
+
+docs-generated:
+	@$(TOOLS)/conformance/features
+
 help:
 	@echo 'Modules, against the running kernel or KDIR=<kernel headers or build tree>:'
 	@echo '  make                   build the modules'
@@ -90,6 +97,11 @@ help:
 	@echo '  make check-build       build for every kernel in the image, warnings and sparse fatal'
 	@echo '  make lint              checkpatch, kernel-doc, shellcheck, and the rules of this tree'
 	@echo '  make bench             instructions per packet, in-tree driver and CETH side by side'
+	@echo '  make conformance BACKEND=virtio'
+	@echo '                         all tests on a backend and on the in-tree driver of its'
+	@echo '                         device; the table of features from what they find'
+	@echo '      PROGRAMS="xdp.py"      only these; the other results stay'
+	@echo '  make docs-generated    that table, and the counts of lines, from what is there'
 	@echo '  make shell             a shell in a guest with one CETH NIC and a peer'
 	@echo '  make image             make the guest image and nothing else'
 	@echo

@@ -16,6 +16,11 @@ CETH_KO=${CETH_KO:-/ceth-ko}
 # In the order that they depend on each other; those that are not built yet
 # are skipped.
 CETH_MODULES=${CETH_MODULES:-ceth ceth_virtio ceth_igb}
+# One more backend, for all devices under test
+case " $CETH_MODULES ceth_ref " in
+*" ${CETH_BACKEND:-ceth} "*) ;;
+*) CETH_MODULES="$CETH_MODULES $CETH_BACKEND" ;;
+esac
 
 # The reference NIC makes interfaces of its own: only for those who want them, and
 # with as many ports.
@@ -106,7 +111,7 @@ bind_pci()
 # bind_ceth PCI [BACKEND]: the backend follows from the device
 bind_ceth()
 {
-	local backend=${2:-}
+	local backend=${2:-${CETH_BACKEND:-}}
 	if [ "$(bus_of "$1")" = /sys/bus/refnic ]; then
 		backend=ceth_ref
 	elif [ -z "$backend" ]; then
