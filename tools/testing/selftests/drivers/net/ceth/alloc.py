@@ -10,11 +10,8 @@ call stack of count.
 
 from __future__ import annotations
 
-import array
 import contextlib
-import fcntl
 import itertools
-import socket
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +23,7 @@ from cethtest.flow import Both, steady
 from cethtest.nl import NLA_F_NESTED, Genl, attr, u32
 from cethtest.pci import Function
 from cethtest.requeue import restart
+from cethtest.settings import rings, set_channels, set_rings
 from cethtest.tap import cases, main, say
 from cethtest.tool import Failure, Skip, check, equal, write
 from cethtest.xsk import Options, Xsk
@@ -34,8 +32,6 @@ from cethtest.xskuse import pools, unbound
 FAIL_NTH = Path("/proc/thread-self/fail-nth")
 # The first so many one by one; then most are the same, of one queue after another.
 ALL_OF = 48
-SIOCETHTOOL = 0x8946
-GRINGPARAM, SRINGPARAM, GCHANNELS, SCHANNELS = 0x10, 0x11, 0x3c, 0x3d
 RX_SIZE, TX_SIZE = 64, 64
 DEVLINK_PORT_SET, DEVLINK_PORT_NEW, DEVLINK_PORT_DEL = 6, 7, 8
 DEVLINK_BUS, DEVLINK_DEV, DEVLINK_INDEX = 1, 2, 3
@@ -45,11 +41,11 @@ EVERY = 8
 NEVER = "never refused: no allocation of it fails"
 
 
-def each(env: Env, act: Callable[[], bool], after: Callable[[bool], None]) -> int:
+def each(env: Env, act: Callable[[], object], after: Callable[[bool], None]) -> int:
     """Let one allocation of act() fail after the other; how often it was refused.
 
-    act() says whether it was done; after() is told so, and sees to it that act()
-    can be repeated.
+    act() is refused when it raises OSError; after() is told whether it was done, and
+    sees to it that act() can be repeated.
     """
     refused = tried = 0
     if not FAIL_NTH.exists():
@@ -58,8 +54,11 @@ def each(env: Env, act: Callable[[], bool], after: Callable[[bool], None]) -> in
         nth = 1
         while True:
             FAIL_NTH.write_text(str(nth), encoding="ascii")
+            done = True
             try:
-                done = act()
+                act()
+            except OSError:
+                done = False
             finally:
                 left = int(FAIL_NTH.read_text(encoding="ascii"))
                 FAIL_NTH.write_text("0", encoding="ascii")
@@ -76,44 +75,15 @@ def each(env: Env, act: Callable[[], bool], after: Callable[[bool], None]) -> in
     return refused
 
 
-def _ethtool(env: Env, command: int, values: list[int]) -> list[int]:
-    """The ioctl, which works in this thread; empty when it is refused."""
-    data = array.array("I", [command, *values])
-    request = struct.pack("=16sQ16x", env.dut.ifname.encode(), data.buffer_info()[0])
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            fcntl.ioctl(sock, SIOCETHTOOL, request)
-        except OSError:
-            return []
-    return data.tolist()
-
-
-def _rings(env: Env) -> tuple[int, int]:
-    values = _ethtool(env, GRINGPARAM, [0] * 8)
-    return values[5], values[8]
-
-
-def _set_rings(env: Env, rx: int, tx: int) -> bool:
-    return bool(_ethtool(env, SRINGPARAM, [0, 0, 0, 0, rx, 0, 0, tx]))
-
-
-def _channels(env: Env) -> int:
-    return _ethtool(env, GCHANNELS, [0] * 8)[8]
-
-
-def _set_channels(env: Env, n: int) -> bool:
-    return bool(_ethtool(env, SCHANNELS, [0, 0, 0, 0, 0, 0, 0, n]))
-
-
 def _small(env: Env) -> int:
     """One pair of queues, with few buffers; returns the transmit ring's size."""
     env.need_ceth("changes that roll back")
-    rx, tx = _rings(env)
+    rx, tx = rings(env.dut)
     env.later(lambda: env.dut.run(f"ethtool -G {{}} rx {rx} tx {tx}"))
     env.channels(1)
     env.dut.run(f"ethtool -G {{}} rx {RX_SIZE} tx {TX_SIZE}", ok=False)
-    equal(_rings(env)[0], RX_SIZE, "rx ring")
-    return _rings(env)[1]
+    equal(rings(env.dut)[0], RX_SIZE, "rx ring")
+    return rings(env.dut)[1]
 
 
 @contextlib.contextmanager
@@ -140,19 +110,12 @@ def test_up(env: Env) -> None:
     rtnl, index = env.rtnl(), env.dut.ifindex
     rtnl.set_up(index, False)
 
-    def act() -> bool:
-        try:
-            rtnl.set_up(index, True)
-        except OSError:
-            return False
-        return True
-
     def after(done: bool) -> None:
         equal(bool(rtnl.link(index).flags & 1), done, "up")
         if done:
             rtnl.set_up(index, False)
 
-    check(each(env, act, after), NEVER)
+    check(each(env, lambda: rtnl.set_up(index, True), after), NEVER)
     env.configure(env.pairs[0])
     steady(env.dut, env.peer, "set up")
 
@@ -163,12 +126,12 @@ def test_rings(env: Env) -> None:
 
     with _traffic(env, "rings") as flows:
         def after(done: bool) -> None:
-            equal(_rings(env), (2 * RX_SIZE if done else RX_SIZE, tx), "rings")
+            equal(rings(env.dut), (2 * RX_SIZE if done else RX_SIZE, tx), "rings")
             flows()
             if done:
-                check(_set_rings(env, RX_SIZE, tx), "the old size is refused")
+                set_rings(env.dut, RX_SIZE, tx)
 
-        check(each(env, lambda: _set_rings(env, 2 * RX_SIZE, tx), after), NEVER)
+        check(each(env, lambda: set_rings(env.dut, 2 * RX_SIZE, tx), after), NEVER)
     steady(env.dut, env.peer, "other rings")
 
 
@@ -180,12 +143,12 @@ def test_channels(env: Env) -> None:
 
     with _traffic(env, "channels") as flows:
         def after(done: bool) -> None:
-            equal(_channels(env), 2 if done else 1, "queues")
+            equal(env.channel_limits()[0], 2 if done else 1, "queues")
             flows()
             if done:
-                check(_set_channels(env, 1), "fewer queues are refused")
+                set_channels(env.dut, 1)
 
-        check(each(env, lambda: _set_channels(env, 2), after), NEVER)
+        check(each(env, lambda: set_channels(env.dut, 2), after), NEVER)
     steady(env.dut, env.peer, "more queues")
 
 
@@ -196,13 +159,6 @@ def test_program(env: Env) -> None:
     bpf.configure(verdict=PASS)
     env.later(bpf.detach)
 
-    def act() -> bool:
-        try:
-            env.rtnl().set_xdp(env.dut.ifindex, bpf.progs["verdict"])
-        except OSError:
-            return False
-        return True
-
     with _traffic(env, "program") as flows:
         def after(done: bool) -> None:
             equal(bool(env.rtnl().link(env.dut.ifindex).xdp_mode), done, "program")
@@ -211,7 +167,7 @@ def test_program(env: Env) -> None:
                 bpf.detach()
 
         # May need no memory at all
-        each(env, act, after)
+        each(env, lambda: env.rtnl().set_xdp(env.dut.ifindex, bpf.progs["verdict"]), after)
     steady(env.dut, env.peer, "programs")
 
 
@@ -220,12 +176,8 @@ def test_socket(env: Env) -> None:
     _small(env)
     bound: list[Xsk] = []
 
-    def act() -> bool:
-        try:
-            bound.append(Xsk(env.dut, 0, Options(chunks=64, ring=64, rx_ring=64)))
-        except OSError:
-            return False
-        return True
+    def act() -> None:
+        bound.append(Xsk(env.dut, 0, Options(chunks=64, ring=64, rx_ring=64)))
 
     with _traffic(env, "sockets") as flows:
         def after(done: bool) -> None:
@@ -244,19 +196,12 @@ def test_restart(env: Env) -> None:
     _small(env)
     restart(env, 0)
 
-    def act() -> bool:
-        try:
-            restart(env, 0)
-        except OSError:
-            return False
-        return True
-
     with _traffic(env, "restarts") as flows:
         def after(_: bool) -> None:
             equal(len(pools(env)), 1, "page pools")
             flows()
 
-        check(each(env, act, after), NEVER)
+        check(each(env, lambda: restart(env, 0), after), NEVER)
     steady(env.dut, env.peer, "restarts")
 
 
@@ -273,22 +218,18 @@ class Slice:
     def _call(self, command: int, payload: bytes) -> None:
         self.devlink.call(command, self.handle + payload)
 
-    def make(self) -> bool:
+    def make(self) -> None:
         """There, with an address, and active; or not there at all."""
         function = (attr(1, bytes.fromhex("0200c0ffee77")) + attr(2, b"\1"))
-        try:
-            self._call(DEVLINK_PORT_NEW, u32(DEVLINK_INDEX, self.NUMBER) +
-                       attr(DEVLINK_FLAVOUR, struct.pack("=H", 7)) +
-                       attr(DEVLINK_PF, struct.pack("=H", 0)) + u32(DEVLINK_SF, self.NUMBER))
-        except OSError:
-            return False
+        self._call(DEVLINK_PORT_NEW, u32(DEVLINK_INDEX, self.NUMBER) +
+                   attr(DEVLINK_FLAVOUR, struct.pack("=H", 7)) +
+                   attr(DEVLINK_PF, struct.pack("=H", 0)) + u32(DEVLINK_SF, self.NUMBER))
         try:
             self._call(DEVLINK_PORT_SET, u32(DEVLINK_INDEX, self.NUMBER) +
                        attr(DEVLINK_FUNCTION | NLA_F_NESTED, function))
         except OSError:
             self.remove()
-            return False
-        return True
+            raise
 
     def remove(self) -> None:
         """Not there any more."""
@@ -309,7 +250,7 @@ def test_slice(env: Env) -> None:
             flows()
 
         check(each(env, it.make, after), NEVER)
-    check(it.make(), "a function is refused at last")
+    it.make()
     it.remove()
     steady(env.dut, env.peer, "functions")
 
@@ -329,10 +270,10 @@ def test_bind(env: Env) -> None:
     env.later(lambda: write(function.path / "enable", 0))
     env.later(lambda: function.bound and function.unbind())
 
-    def act() -> bool:
-        with contextlib.suppress(OSError):
-            write(function.bus / "drivers_probe", function.address)
-        return bool(function.bound)
+    def act() -> None:
+        write(function.bus / "drivers_probe", function.address)
+        if not function.bound:
+            raise OSError("the driver does not take it")
 
     def after(done: bool) -> None:
         equal(bool(function.netdev()), done, "an interface")

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Rings and channels by ioctl: no process for what is changed often, and the calling
+thread is the one that changes it. What is refused is an OSError."""
+
+from __future__ import annotations
+
+import struct
+
+from .env import End
+
+GRINGPARAM, SRINGPARAM, SCHANNELS = 0x10, 0x11, 0x3d
+
+
+def _rings(end: End) -> tuple[int, ...]:
+    return struct.unpack("=8I", end.ethtool(struct.pack("=I", GRINGPARAM), 32))
+
+
+def rings(end: End) -> tuple[int, int]:
+    """Entries of a receive ring, and of one to send."""
+    values = _rings(end)
+    return values[4], values[7]
+
+
+def most_rings(end: End) -> tuple[int, int]:
+    """How many they can have."""
+    values = _rings(end)
+    return values[0], values[3]
+
+
+def set_rings(end: End, rx: int, tx: int) -> None:
+    """Other rings."""
+    end.ethtool(struct.pack("=9I", SRINGPARAM, 0, 0, 0, 0, rx, 0, 0, tx), 0)
+
+
+def set_channels(end: End, n: int) -> None:
+    """Fewer of them, or more."""
+    end.ethtool(struct.pack("=9I", SCHANNELS, 0, 0, 0, 0, 0, 0, 0, n), 0)
