@@ -4,43 +4,27 @@
 
 from __future__ import annotations
 
-import fcntl
-import mmap
-import os
 import re
-import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from cethtest.bpf import TX, Bpf
-from cethtest.env import End, Env
+from cethtest.env import Env
 from cethtest.flow import Both, Flow, steady
 from cethtest.frames import EVERYBODY, Capture, Kind, Tally, blast
-from cethtest.nl import (NETDEV_QUEUE_GET, NLA_F_NESTED, NetdevGenl, NetlinkError, Rtnl, attr,
-                         number, u32)
+from cethtest.lease import Box, can_lease, leases
+from cethtest.mem import Devmem
 from cethtest.remains import Usage
 from cethtest.requeue import restart
 from cethtest.stats import Delta, Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
-from cethtest.tool import Failure, Skip, check, equal, read, rounds, run, wait_for, write
+from cethtest.tool import Failure, Skip, check, equal, read, rounds, run, wait_for
 from cethtest.xsk import Options, Xsk
 from cethtest.xskuse import (SIZES, by_flow, census, enter, flood, pools, receive, transmit,
                              unbound)
 
-# Of netdev-genl
-BIND_RX, QUEUE_CREATE = 13, 16
-QUEUE_ID, QUEUE_IFINDEX, QUEUE_TYPE, QUEUE_LEASE = 1, 2, 3, 8
-LEASE_IFINDEX, LEASE_QUEUE, LEASE_NETNS = 1, 2, 3
-DMABUF_IFINDEX, DMABUF_QUEUES, DMABUF_FD = 1, 2, 3
-# Of rtnetlink
-RTM_NEWLINK, CREATE = 16, 0x600
-IFLA_IFNAME, IFLA_LINKINFO, IFLA_NUM_RX_QUEUES = 3, 18, 32
-INFO_KIND, INFO_DATA, NETKIT_PAIRING, NETKIT_SINGLE = 1, 2, 10, 1
-UDMABUF_CREATE = 0x40187542
 EOPNOTSUPP = 95
-BOX, HOST, NETKIT = "ceth-box", "ceth-host", "ceth-nk"
 # Microseconds from a frame to its interrupt
 WAIT = 10000
 # The queue that is leased
@@ -251,92 +235,15 @@ def test_endure(env: Env) -> None:
     steady(env.dut, env.peer, "after many restarts")
 
 
-@contextmanager
-def dmabuf() -> Iterator[int]:
-    """Memory that a device can have, and the kernel cannot read."""
-    if not Path("/dev/udmabuf").exists():
-        raise Skip("no /dev/udmabuf")
-    pages = 64 * mmap.PAGESIZE
-    memory = os.memfd_create("ceth", os.MFD_ALLOW_SEALING)
-    try:
-        os.ftruncate(memory, pages)
-        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
-        with open("/dev/udmabuf", "rb") as device:
-            buf = fcntl.ioctl(device, UDMABUF_CREATE,
-                              bytearray(struct.pack("=IIQQ", memory, 1, 0, pages)))
-        try:
-            yield buf
-        finally:
-            os.close(buf)
-    finally:
-        os.close(memory)
-
-
-def can_lease(env: Env) -> bool:
-    """Does this kernel know of leases?"""
-    try:
-        env.netdev.call(QUEUE_CREATE, b"")
-    except NetlinkError as e:
-        return e.errno != EOPNOTSUPP
-    return True
-
-
 def test_memory(env: Env) -> None:
     """Memory that the kernel cannot read is refused with a reason, where headers are not
     apart; the queue works on."""
     prepare(env)
     before = pools(env)
-    queue = attr(DMABUF_QUEUES | NLA_F_NESTED, u32(QUEUE_ID, 0) + u32(QUEUE_TYPE, 0))
-    with dmabuf() as buf:
-        why = refused(lambda: env.netdev.call(
-            BIND_RX, u32(DMABUF_IFINDEX, env.dut.ifindex) + queue + u32(DMABUF_FD, buf)),
-            "memory of others")
+    why = refused(lambda: Devmem(env.dut, 0).close(), "memory of others")
     # Older kernels leave no way to say why.
     check(not can_lease(env) or getattr(why, "text", ""), "no reason is given")
     equal(pools(env), before, "page pools")
-
-
-class Box:
-    """A container: a namespace with a netkit device that can have queues."""
-
-    def __init__(self, env: Env) -> None:
-        run(f"ip netns add {BOX}")
-        self.genl = NetdevGenl(BOX)
-        env.later(self.end)
-        # Where the device is, which need not be the first namespace.
-        run(f"ip netns attach {HOST} {os.getpid()}")
-        run(f"ip -n {BOX} netns set {HOST} 0")
-        rtnl = Rtnl(BOX)
-        kind = attr(INFO_KIND, b"netkit\0") + attr(INFO_DATA | NLA_F_NESTED,
-                                                   u32(NETKIT_PAIRING, NETKIT_SINGLE))
-        rtnl.nl.request(RTM_NEWLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0) +
-                        attr(IFLA_IFNAME, NETKIT.encode() + b"\0") +
-                        u32(IFLA_NUM_RX_QUEUES, 4) +
-                        attr(IFLA_LINKINFO | NLA_F_NESTED, kind), CREATE)
-        self.device = End(NETKIT, BOX, "", "")
-        self.device.run("ip link set {} up")
-        rtnl.close()
-
-    def lease(self, end: End, queue: int) -> int:
-        """Lease a queue of a device; what the container calls it."""
-        what = (u32(LEASE_IFINDEX, end.ifindex) +
-                attr(LEASE_QUEUE | NLA_F_NESTED, u32(QUEUE_ID, queue) + u32(QUEUE_TYPE, 0)) +
-                u32(LEASE_NETNS, 0))
-        answer = self.genl.call(QUEUE_CREATE, u32(QUEUE_IFINDEX, self.device.ifindex) +
-                                u32(QUEUE_TYPE, 0) + attr(QUEUE_LEASE | NLA_F_NESTED, what))
-        return number(answer[0][QUEUE_ID])
-
-    def end(self) -> None:
-        """No container any more; a socket in it would keep it."""
-        self.genl.close()
-        run(f"ip netns del {BOX}", ok=False)
-        run(f"ip netns del {HOST}", ok=False)
-
-
-def leases(env: Env) -> list[int]:
-    """Queues of the device that are shown as leased."""
-    return sorted(number(q[QUEUE_ID]) for q in env.netdev.call(
-        NETDEV_QUEUE_GET, u32(QUEUE_IFINDEX, env.dut.ifindex), dump=True) if QUEUE_LEASE in q)
 
 
 def box_of(env: Env) -> Box:
@@ -480,7 +387,7 @@ def test_lease_guarded(env: Env) -> None:
         # The last time its device goes before the socket.
         if again == 2:
             with Xsk(box.device, mine):
-                run(f"ip -n {BOX} link del {NETKIT}")
+                box.device.run("ip link del {}")
         box.end()
         wait_for(lambda: not leases(env), "the lease to end")
     env.channels(1)
