@@ -22,6 +22,7 @@ from .xsk import Ring, Xsk
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _DESC = struct.Struct("=QII")
 SLABS = Path("/sys/kernel/slab")
+KMEMLEAK = Path("/sys/kernel/debug/kmemleak")
 
 
 class _Left:
@@ -113,6 +114,18 @@ def _slabs() -> dict[str, tuple[int, int]]:
                                                    read("/proc/slabinfo").splitlines()[2:])}
 
 
+def _lost() -> str:
+    """Memory of our modules' that nobody points to any more, where the kernel can say."""
+    if not KMEMLEAK.exists():
+        return ""
+    # Twice: it must look lost for a while.
+    for _ in range(2):
+        time.sleep(6)
+        write(KMEMLEAK, "scan")
+    return "".join(found for found in re.split(r"^(?=unreferenced)", read(KMEMLEAK), flags=re.M)
+                   if "[ceth" in found)
+
+
 class Usage:
     """What is in use of what sockets and queues are made of."""
 
@@ -152,6 +165,8 @@ class Usage:
         while left() and time.monotonic() < end:
             time.sleep(1)
         check(not more, f"{what}: objects that are left after {times} times: {more}")
+        lost = _lost()
+        check(not lost, f"{what}: memory that is lost:\n{lost}")
         memory = _memory()
         grown = {k: memory[k] - self.memory[k] for k in ("VmallocUsed", "Percpu", "SUnreclaim")}
         grown["used"] = self.memory["MemAvailable"] - memory["MemAvailable"]
