@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from cethtest.lease import Box, can_lease, leases
 from cethtest.mem import Devmem
 from cethtest.remains import Usage
 from cethtest.requeue import restart
+from cethtest.settings import most_rings, rings, set_rings
 from cethtest.stats import Delta, Snapshot, at_rest, ethtool_stats
 from cethtest.tap import cases, main, say
 from cethtest.tool import Failure, Skip, check, equal, read, rounds, run, wait_for
@@ -29,6 +31,8 @@ EOPNOTSUPP = 95
 WAIT = 10000
 # The queue that is leased
 LEASED = 2
+# Frames that come in a burst have room in the shortest.
+SIZES_OF_RINGS = (64, 128, 256, 512, 1024)
 
 
 def refused(act: Callable[[], object], what: str) -> OSError:
@@ -235,6 +239,58 @@ def test_endure(env: Env) -> None:
     steady(env.dut, env.peer, "after many restarts")
 
 
+def lost_by_device(env: Env) -> int | None:
+    """Frames that the device had no queue or no buffer for, if it counts them."""
+    found = [v for k, v in at_rest(env).ethtool.items()
+             if k in ("dev_rx_no_queue", "dev_rx_no_buffer")]
+    return sum(found) if found else None
+
+
+def test_endure_rings(env: Env) -> None:
+    """Rings get longer and shorter, often, under traffic: what the device has had no queue
+    for is lost, and nothing else; nothing is left."""
+    queues, times, took = prepare(env), rounds(24), []
+    rng, now, most = random.Random(4), rings(env.dut), most_rings(env.dut)
+    env.later(lambda: set_rings(env.dut, *now))
+
+    def resize() -> None:
+        """One of them, or both; never to what they are."""
+        which, sizes = rng.randrange(1, 4), list(rings(env.dut))
+        for i in range(2):
+            if which >> i & 1:
+                sizes[i] = rng.choice([n for n in SIZES_OF_RINGS if sizes[i] != n <= most[i]])
+        started = time.monotonic()
+        set_rings(env.dut, *sizes)
+        took.append((time.monotonic() - started) * 1000)
+        equal(rings(env.dut), tuple(sizes), "rings")
+
+    before = lost_by_device(env)
+    with undisturbed(env), Both(env.dut, env.peer, udp=True, flows=16, rate=100, patience=2) as both:
+        both.wait(20)
+        for _ in range(8):
+            resize()
+        set_rings(env.dut, *now)
+        usage = Usage(env)
+        took.clear()
+        for i in range(times):
+            resize()
+            if i % 1000 == 999:
+                say(f"{i + 1} of {times}")
+        set_rings(env.dut, *now)
+        took.sort()
+        say(f"{times} resizes of {queues} pairs, ms each: {sum(took) / times:.1f}, median "
+            f"{took[times // 2]:.1f}, {took[-1]:.0f} at most")
+        both.wait(20)
+        say(usage.demand(times, "resizes of rings"))
+        into, out = both.demand("rings resized often", loss=True)
+    equal(out.lost, 0, "frames of the stack that were lost")
+    after = lost_by_device(env)
+    say(f"in: {into}; out: {out}; the device says it lost {after} then, {before} before")
+    if before is not None and after is not None:
+        equal(into.lost, after - before, "frames lost, those that the device counted")
+    steady(env.dut, env.peer, "after many resizes")
+
+
 def test_memory(env: Env) -> None:
     """Memory that the kernel cannot read is refused with a reason, where headers are not
     apart; the queue works on."""
@@ -426,5 +482,5 @@ def test_unable(env: Env) -> None:
 
 if __name__ == "__main__":
     main(cases(test_others, test_busy, test_refused, test_program, test_socket, test_down, test_grow,
-               test_endure, test_endure_others, test_memory, test_lease, test_lease_rules,
+               test_endure, test_endure_others, test_endure_rings, test_memory, test_lease, test_lease_rules,
                test_lease_guarded, test_lease_outlived, test_unable))
