@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).resolve().parents[2] / "selftests/drivers/net/ceth"))
 
 from cethtest.env import Env  # noqa: E402  pylint: disable=wrong-import-position
+from cethtest.funcs import Func  # noqa: E402  pylint: disable=wrong-import-position
 from cethtest.requeue import restart  # noqa: E402  pylint: disable=wrong-import-position
 from cethtest.tool import run, wait_for  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -20,7 +21,7 @@ QUEUES = (1, 8, 64)
 SFNUM = 9
 
 
-def median(act: Callable[[], None], rounds: int, after: Callable[[], None] = lambda: None) -> float:
+def median(act: Callable[[], object], rounds: int, after: Callable[[], object] = lambda: None) -> float:
     """Milliseconds."""
     took = []
     for _ in range(rounds):
@@ -31,30 +32,12 @@ def median(act: Callable[[], None], rounds: int, after: Callable[[], None] = lam
     return statistics.median(took)
 
 
-class Slice:
-    """A function with so many queues."""
-
-    def __init__(self, env: Env, queues: int) -> None:
-        self.parent, self.queues = f"{env.bus}/{env.pci}", queues
-        self.net = Path(f"/sys/bus/{env.bus}/devices")
-        self.known = set(self.net.iterdir())
-
-    def _there(self) -> bool:
-        return any((d / "net").exists() for d in set(self.net.iterdir()) - self.known)
-
-    def make(self) -> None:
-        """Until its network device is there."""
-        port = f"{self.parent}/{SFNUM}"
-        run(f"devlink port add {port} flavour pcisf pfnum 0 sfnum {SFNUM}")
-        run(f"devlink port function set {port} hw_addr 02:00:00:00:00:99 "
-            f"max_io_eqs {self.queues}")
-        run(f"devlink port function set {port} state active")
-        wait_for(self._there, "the slice", every=0.002)
-
-    def remove(self) -> None:
-        """Until it is gone."""
-        run(f"devlink port del {self.parent}/{SFNUM}")
-        wait_for(lambda: not set(self.net.iterdir()) - self.known, "the end of the slice")
+def make_slice(env: Env, queues: int) -> Func:
+    """Until its network device is there."""
+    func = Func(env, SFNUM, queues, active=False)
+    func.set("state active")
+    wait_for(func.netdev, "the slice", every=0.002)
+    return func
 
 
 def main() -> int:
@@ -75,8 +58,9 @@ def main() -> int:
         run(f"ethtool -L {ifname} combined {few + 1}")
         less = median(lambda n=few: run(f"ethtool -L {ifname} combined {n}"), rounds,
                       lambda n=few + 1: run(f"ethtool -L {ifname} combined {n}"))
-        part = Slice(env, queues)
-        made = median(part.make, max(3, rounds // 4), part.remove)
+        slices: list[Func] = []
+        made = median(lambda n=queues: slices.append(make_slice(env, n)), max(3, rounds // 4),
+                      lambda: slices.pop().remove())
         print(f"{queues:>6} {restarted:>9.1f} {more:>9.1f} {less:>9.1f} {made:>9.1f}", flush=True)
     return 0
 

@@ -45,9 +45,7 @@ class Func:
         self.device = Path("-")
         self.gone = False
         env.later(self.remove)
-        self.set(f"hw_addr {self.mac}")
-        if pairs:
-            self.set(f"max_io_eqs {pairs}")
+        self.set(f"hw_addr {self.mac}" + (f" max_io_eqs {pairs}" if pairs else ""))
         if active:
             self.activate()
 
