@@ -169,7 +169,9 @@ class Usage:
         check(not lost, f"{what}: memory that is lost:\n{lost}")
         memory = _memory()
         grown = {k: memory[k] - self.memory[k] for k in ("VmallocUsed", "Percpu", "SUnreclaim")}
-        grown["used"] = self.memory["MemAvailable"] - memory["MemAvailable"]
+        # Programs' own grows, too: they remember each frame.
+        grown["used"] = (self.memory["MemAvailable"] - memory["MemAvailable"] -
+                         (memory["AnonPages"] - self.memory["AnonPages"]))
         # A page each time, but for what comes and goes anyway; most with the tests
         # themselves, which a few times do not stand out from.
         own = 16384 if times >= 500 else 32768
