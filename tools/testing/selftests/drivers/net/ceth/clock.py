@@ -20,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cethtest.env import End, Env
-from cethtest.nl import Genl, NetlinkError, attr, attrs, number, u32
+from cethtest.nl import NetlinkError
+from cethtest.shaper import NETDEV, NODE, QUEUE, Shapers
 from cethtest.stats import restart
 from cethtest.tap import cases, main, say
 from cethtest.times import (ADJ_FREQUENCY, ADJ_NANO, ADJ_SETOFFSET, FILTER_ALL, RX_HARDWARE,
@@ -35,8 +36,6 @@ CONFIGFS = Path("/sys/kernel/config/refnic")
 MS = 1_000_000
 # Sending time and launch time: each is rounded once.
 ROUNDING = 2
-GET, SET, DELETE, GROUP, CAP_GET = 1, 2, 3, 4, 5
-NETDEV, QUEUE, NODE = 1, 2, 3
 FRAME = 14 + 20 + 8
 
 
@@ -289,56 +288,6 @@ def test_launch_wrong(env: Env) -> None:
             seen = [one() for _ in range(3)]
             wait_for(lambda n=name, b=before: counter(n) > b, name)
             equal(any(seen), arrive, f"{name}: arrival")
-
-
-class Shapers(Genl):
-    """net_shaper, as the kernel has it."""
-
-    def __init__(self, env: Env) -> None:
-        super().__init__("net-shaper")
-        self.env = env
-        self.index = u32(8, env.dut.ifindex)
-        try:
-            self.call(GET, self.index, dump=True)
-        except NetlinkError as e:
-            raise Skip(f"no shapers: {e}") from e
-        env.later(self.clear)
-
-    @staticmethod
-    def handle(scope: int, ident: int = 0) -> bytes:
-        """Which shaper."""
-        return attr(1 | 0x8000, u32(1, scope) + (u32(2, ident) if scope != NETDEV else b""))
-
-    def set(self, scope: int, ident: int, bps: int, burst: int = 0) -> None:
-        """A limit."""
-        self.call(SET, self.index + self.handle(scope, ident) + u32(2, 0) + u32(4, bps) +
-                  (u32(5, burst) if burst else b""))
-
-    def delete(self, scope: int, ident: int = 0) -> None:
-        """No limit."""
-        self.call(DELETE, self.index + self.handle(scope, ident))
-
-    def group(self, queues: list[int], bps: int) -> int:
-        """Queues that share a limit; its id."""
-        leaves = b"".join(attr(10 | 0x8000, self.handle(QUEUE, q)) for q in queues)
-        answer = self.call(GROUP, self.index + attr(1 | 0x8000, u32(1, NODE)) + u32(2, 0) +
-                           u32(4, bps) + leaves)[0]
-        return number(attrs(answer[1])[2])
-
-    def all(self) -> dict[tuple[int, int], int]:
-        """Limits by scope and id."""
-        found = {}
-        for a in self.call(GET, self.index, dump=True):
-            which = attrs(a[1])
-            found[number(which[1]), number(which.get(2, b""))] = number(a.get(4, b""))
-        return found
-
-    def clear(self) -> None:
-        """No limits any more."""
-        for scope in (QUEUE, NODE, NETDEV):
-            for which in list(self.all()):
-                if which[0] == scope and which in self.all():
-                    self.delete(*which)
 
 
 def arrivals(env: Env, n: int, size: int, flows: int) -> list[int]:

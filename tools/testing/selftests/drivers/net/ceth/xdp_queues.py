@@ -13,6 +13,7 @@ from cethtest.bpf import PASS, REDIRECT, TX, Bpf
 from cethtest.env import Env
 from cethtest.flow import Both, Flow, steady
 from cethtest.frames import EVERYBODY, Capture, Kind, Tally, blast, raw_socket
+from cethtest.shaper import NETDEV, Shapers
 from cethtest.stats import Delta, at_rest
 from cethtest.tap import cases, main, say
 from cethtest.tool import Skip, check, equal, run_json, wait_for, write
@@ -20,6 +21,8 @@ from cethtest.tool import Skip, check, equal, run_json, wait_for, write
 SO_SNDBUFFORCE = 32
 # Mbit/s: the least
 SLOW = 1
+# bit/s: three milliseconds for a frame
+PACED = 4_000_000
 
 
 def queues(env: Env, reporter: str = "tx") -> list[dict[str, object]]:
@@ -164,6 +167,36 @@ def test_swap(env: Env) -> None:
         through.stop().demand("redirected")
 
 
+def test_drained(env: Env) -> None:
+    """A program goes while what it has sent waits in the queue: that is sent before the
+    queue goes, too."""
+    if not wanted(env, 1):
+        raise Skip("the device has no queues for XDP alone")
+    env.channels(1)
+    bpf, count, waited = Bpf(env), 20, 0
+    bpf.configure(verdict=TX)
+    # All of them take less time than a queue is given.
+    Shapers(env).set(NETDEV, 0, PACED)
+    before = at_rest(env)
+    for turn in range(4):
+        tally, mark = Tally(Kind(run=50 + turn), count), bpf.count(TX)
+        bpf.attach("verdict")
+        with Capture(env.peer) as capture:
+            blast(env.peer, EVERYBODY, tally.kind, [1514], count)
+            wait_for(lambda m=mark: bpf.count(TX) == m + count, "frames", every=0.001)
+            while (data := capture.get()) is not None:
+                tally.add(data)
+            waited += tally.lost
+            bpf.detach()
+            capture.into(tally)
+        tally.demand("sent back by a program that goes", order=True)
+    say(f"{waited} of {4 * count} frames had not been sent when their program went")
+    check(waited, "nothing waited: nothing is shown")
+    delta = Delta(before, at_rest(env))
+    equal((delta.queue("xdp_packets", "tx"), delta.queue("lost", "tx")), (4 * count, 0),
+          "frames of XDP, those that were lost")
+
+
 def test_apart(env: Env) -> None:
     """The stack's queues are as slow as they can be: XDP's frames do not wait for
     what is in them, and it leaves them their room."""
@@ -192,5 +225,6 @@ def test_apart(env: Env) -> None:
 
 
 if __name__ == "__main__":
-    main(cases(test_room, test_types, test_down, test_moves, test_swap, test_apart),
+    main(cases(test_room, test_types, test_down, test_moves, test_swap, test_drained,
+               test_apart),
          pairs=2)
