@@ -334,6 +334,16 @@ def arrive(env: Env, xsk: Xsk, kind: Kind, mine: Callable[[int], bool], what: st
         tally.demand(f"{what}: to the {where}")
 
 
+def over(env: Env, box: Box) -> None:
+    """The lease ends: the queue is the stack's again, and works."""
+    box.end()
+    wait_for(lambda: not leases(env), "the lease to end")
+    unbound(env)
+    by_flow(env).detach()
+    env.dut.run("ethtool -X {} default")
+    steady(env.dut, env.peer, "the lease ended")
+
+
 def test_lease(env: Env) -> None:
     """A socket in a container has a queue of the device, with zero-copy."""
     box = box_of(env)
@@ -355,12 +365,7 @@ def test_lease(env: Env) -> None:
         tally.demand("from the container", order=True)
         equal(xsk.drain(), 0, "chunks that do not come back")
         equal(Delta(before, Snapshot(env)).queue("xsk_packets", "tx"), 200, "xsk_packets")
-    box.end()
-    wait_for(lambda: not leases(env), "the lease to end")
-    unbound(env)
-    by_flow(env).detach()
-    env.dut.run("ethtool -X {} default")
-    steady(env.dut, env.peer, "the lease ended")
+    over(env, box)
 
 
 def test_endure_others(env: Env) -> None:
@@ -435,18 +440,20 @@ def test_lease_guarded(env: Env) -> None:
             check(done.returncode, "the queues were taken away under the lease")
             say(done.stderr.strip())
             refused(lambda: Xsk(env.dut, LEASED, patience=0.5), "a socket of the device itself")
-        for _ in range(2):
+        for i in range(2):
             with Xsk(box.device, mine) as xsk:
                 enter(env, xsk, queue=LEASED)
                 xsk.fill_up()
+                steer(env, f"equal 1 start {LEASED}")
+                arrive(env, xsk, Kind(run=75 + i, udp=True, flows=16), lambda n: True,
+                       "socket of a lease")
         with Xsk(env.dut, 0, Options()) as xsk:
             refused(lambda: box.lease(env.dut, 0), "lease of a queue with a socket")
         # The last time its device goes before the socket.
         if again == 2:
             with Xsk(box.device, mine):
                 box.device.run("ip link del {}")
-        box.end()
-        wait_for(lambda: not leases(env), "the lease to end")
+        over(env, box)
     env.channels(1)
     steady(env.dut, env.peer, "one queue, none leased")
 
@@ -467,6 +474,15 @@ def test_lease_outlived(env: Env) -> None:
     env.configure(env.pairs[0])
     equal(leases(env), [], "leases")
     steady(env.dut, env.peer, "after the device went below a lease")
+    # What has come in its place can be leased from.
+    box.end()
+    box = box_of(env)
+    with Xsk(box.device, box.lease(env.dut, LEASED)) as xsk:
+        enter(env, xsk, queue=LEASED)
+        xsk.fill_up()
+        steer(env, f"equal 1 start {LEASED}")
+        arrive(env, xsk, Kind(run=77, udp=True, flows=16), lambda n: True, "another device")
+    over(env, box)
 
 
 def test_unable(env: Env) -> None:
