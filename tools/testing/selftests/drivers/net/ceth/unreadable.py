@@ -21,7 +21,9 @@ from cethtest import tcp
 from cethtest.bpf import PASS, Bpf
 from cethtest.env import Env
 from cethtest.flow import steady
-from cethtest.frames import Kind, exchange
+from cethtest.frames import Capture, Kind, Tally, body, exchange
+from cethtest.funcs import Func
+from cethtest.inet import ETH_IP
 from cethtest.mem import SO_ZEROCOPY, Devmem, Zcrx, listener, provided
 from cethtest.nl import NetlinkError
 from cethtest.pci import Function
@@ -609,6 +611,43 @@ def test_others(env: Env) -> None:
     steady(env.dut, env.peer, "one queue, with the kernel's memory")
 
 
+def test_passed_on(env: Env) -> None:
+    """Frames in memory of a program are sent again by the device that they came from. It
+    is mapped for no other, which drops them and says so."""
+    split(env)
+    other, count = Func(env, 1), 40
+    env.channels(1)
+    with zcrx(env, 0, pages=2048):
+        env.dut.run("tc qdisc add dev {} clsact")
+        env.later(lambda: env.dut.run("tc qdisc del dev {} clsact"))
+        for end in (env.dut, other.end, env.dut):
+            env.dut.run(f"tc filter add dev {{}} ingress pref 1 protocol ip matchall "
+                        f"action mirred egress redirect dev {end.ifname}")
+            before, tally = at_rest(env, other.end), Tally(Kind(run=31, udp=True), count)
+            with in_ns(env.peer.ns):
+                sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with sock, Capture(env.peer, ETH_IP) as capture:
+                # To everybody: what is for the device itself would stay in it.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE,
+                                env.peer.ifname.encode() + b"\0")
+                for seq in range(count):
+                    sock.sendto(body(31, 0, seq, 500 + 20 * seq), ("255.255.255.255", 9999))
+                if end == env.dut:
+                    capture.into(tally)
+                    tally.demand("sent again", order=True)
+                else:
+                    wait_for(lambda b=before: Delta(b, Snapshot(env, other.end)).queue(
+                        "drop_map", "tx") == count, "frames to be dropped")
+                    check(not capture.all(bool, 0.5), "frames of another device's memory are sent")
+            delta = Delta(before, at_rest(env, other.end))
+            equal(delta.link("tx_dropped"), 0 if end == env.dut else count, "tx_dropped")
+            equal(delta.link("tx_packets"), 0, "frames that the other device sends")
+            env.dut.run("tc filter del dev {} ingress pref 1")
+    gone(env)
+    steady(other.end, env.peer, "after memory that is not its own")
+
+
 def test_refuses(env: Env) -> None:
     """No memory of others where headers are not apart, or with what does not go with it."""
     split(env)
@@ -690,4 +729,4 @@ if __name__ == "__main__":
     main(cases(test_split, test_threshold, test_refused, test_misbehaves, test_zcrx,
                test_zcrx_dmabuf, test_chunks, test_devmem, test_gro, test_send, test_starved,
                test_refilled, test_disturbed, test_outlived, test_killed, test_others,
-               test_refuses, test_unable))
+               test_passed_on, test_refuses, test_unable))
