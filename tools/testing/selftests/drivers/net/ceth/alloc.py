@@ -16,16 +16,19 @@ import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cethtest import tcp
 from cethtest.bpf import PASS, Bpf
 from cethtest.env import Env
 from cethtest.fault import PAGES, SLAB, failing, module_text
 from cethtest.flow import Both, steady
+from cethtest.lease import Box, can_lease, leases
+from cethtest.mem import Zcrx, provided
 from cethtest.nl import NLA_F_NESTED, Genl, attr, u32
 from cethtest.pci import Function
 from cethtest.requeue import restart
-from cethtest.settings import rings, set_channels, set_rings
+from cethtest.settings import rings, set_channels, set_rings, set_split
 from cethtest.tap import cases, main, say
-from cethtest.tool import Failure, Skip, check, equal, write
+from cethtest.tool import Failure, Skip, check, equal, run, wait_for, write
 from cethtest.xsk import Options, Xsk
 from cethtest.xskuse import pools, unbound
 
@@ -75,15 +78,25 @@ def each(env: Env, act: Callable[[], object], after: Callable[[bool], None]) -> 
     return refused
 
 
-def _small(env: Env) -> int:
-    """One pair of queues, with few buffers; returns the transmit ring's size."""
+def _small(env: Env, queues: int = 1) -> int:
+    """Few pairs of queues, with few buffers; returns the transmit ring's size."""
     env.need_ceth("changes that roll back")
     rx, tx = rings(env.dut)
     env.later(lambda: env.dut.run(f"ethtool -G {{}} rx {rx} tx {tx}"))
-    env.channels(1)
+    env.channels(queues)
     env.dut.run(f"ethtool -G {{}} rx {RX_SIZE} tx {TX_SIZE}", ok=False)
     equal(rings(env.dut)[0], RX_SIZE, "rx ring")
     return rings(env.dut)[1]
+
+
+def _two(env: Env) -> None:
+    """Two pairs; frames come in on the first alone."""
+    if env.channel_limits()[1] < 2:
+        raise Skip("the device has one pair of queues")
+    _small(env, 2)
+    if run(f"ethtool -X {env.dut.ifname} equal 1", ok=False).returncode:
+        raise Skip("nothing steers frames to queues")
+    env.later(lambda: run(f"ethtool -X {env.dut.ifname} default", ok=False))
 
 
 @contextlib.contextmanager
@@ -205,6 +218,91 @@ def test_restart(env: Env) -> None:
     steady(env.dut, env.peer, "restarts")
 
 
+def _split(env: Env) -> None:
+    """Queues have header buffers."""
+    if env.bus != "refnic":
+        raise Skip("the device does not split headers from data")
+    set_split(env.dut, True)
+    env.later(lambda: set_split(env.dut, False))
+
+
+def test_headers(env: Env) -> None:
+    """Queues get header buffers, under traffic; those that have some are resized and
+    restarted."""
+    _split(env)
+    set_split(env.dut, False)
+    tx = _small(env)
+    restart(env, 0)
+
+    with _traffic(env, "header buffers") as flows:
+        def after(done: bool) -> None:
+            equal(len(pools(env)), 1, "page pools")
+            flows()
+            if done:
+                set_split(env.dut, False)
+
+        check(each(env, lambda: set_split(env.dut, True), after), NEVER)
+        set_split(env.dut, True)
+
+        def resized(done: bool) -> None:
+            equal(rings(env.dut), (2 * RX_SIZE if done else RX_SIZE, tx), "rings")
+            flows()
+            if done:
+                set_rings(env.dut, RX_SIZE, tx)
+
+        check(each(env, lambda: set_rings(env.dut, 2 * RX_SIZE, tx), resized), NEVER)
+        check(each(env, lambda: restart(env, 0), lambda _: flows()), NEVER)
+    tcp.transfer(env.peer, env.dut, 1 << 18, what="headers split")
+    steady(env.dut, env.peer, "header buffers")
+
+
+def test_memory(env: Env) -> None:
+    """A program gives a queue its memory, under traffic: that it is refused changes
+    nothing."""
+    _split(env)
+    _two(env)
+    given: list[Zcrx] = []
+
+    with _traffic(env, "memory of programs", loss=False) as flows:
+        def after(done: bool) -> None:
+            equal((len(given), provided(env.netdev, env.dut)), (int(done), [1] if done else []),
+                  "memory of programs, queues that have some")
+            while given:
+                given.pop().close()
+            wait_for(lambda: not provided(env.netdev, env.dut), "the queue to be the kernel's")
+            flows()
+
+        check(each(env, lambda: given.append(Zcrx(env.dut, 1, pages=64)), after), NEVER)
+    steady(env.dut, env.peer, "memory of programs")
+
+
+def test_lease(env: Env) -> None:
+    """A socket in a container is bound to a queue that is leased, under traffic of others."""
+    if not can_lease(env):
+        raise Skip("this kernel leases no queues")
+    _two(env)
+    box = Box(env)
+    mine = box.lease(env.dut, 1)
+    bound: list[Xsk] = []
+
+    def act() -> None:
+        bound.append(Xsk(box.device, mine, Options(chunks=64, ring=64, rx_ring=64)))
+
+    with _traffic(env, "leases", loss=False) as flows:
+        def after(done: bool) -> None:
+            equal(len(bound), done, "sockets")
+            equal(leases(env), [1], "queues that are leased")
+            while bound:
+                bound.pop().close()
+                unbound(env)
+            flows()
+
+        check(each(env, act, after), NEVER)
+    box.end()
+    wait_for(lambda: not leases(env), "the lease to end")
+    steady(env.dut, env.peer, "leases that were refused")
+
+
 class Slice:
     """A function of the device, by netlink of this thread's own."""
 
@@ -290,4 +388,4 @@ def test_bind(env: Env) -> None:
 
 if __name__ == "__main__":
     main(cases(test_up, test_rings, test_channels, test_program, test_socket, test_restart,
-               test_slice, test_bind))
+               test_headers, test_memory, test_lease, test_slice, test_bind))
