@@ -128,7 +128,7 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 {
 	struct ceth_dev *cdev = pair->cdev;
 	struct ceth_rxq *rxq;
-	int err = -ENOMEM;
+	int err;
 
 	rxq = kvzalloc(sizeof(*rxq) + cdev->dp->rxq_priv, GFP_KERNEL);
 	if (!rxq)
@@ -161,6 +161,7 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 			goto err_rxq;
 	}
 
+	err = -ENOMEM;
 	rxq->vas = kvcalloc(rxq->size, sizeof(*rxq->vas), GFP_KERNEL);
 	rxq->dmas = kvcalloc(rxq->size, sizeof(*rxq->dmas), GFP_KERNEL);
 	rxq->spare = kvcalloc(rxq->size, sizeof(*rxq->spare), GFP_KERNEL);
