@@ -85,6 +85,33 @@ int ceth_coalesce_apply_pair(struct ceth_pair *pair)
 }
 
 /**
+ * ceth_coalesce_apply_new() - put the moderation of some pairs in force
+ * @cdev: the device
+ * @from: the first of them
+ * @to: the first after them
+ *
+ * To be called when their queues have started, and the others' have not. Where
+ * moderation is the device's, the first pair says what it is.
+ *
+ * Return: 0, or the errno of the last pair that the device refused.
+ */
+int ceth_coalesce_apply_new(struct ceth_dev *cdev, u16 from, u16 to)
+{
+	int err, ret = 0;
+
+	if (from < to && !ceth_has(cdev, CETH_CAP_COALESCE_QUEUE)) {
+		from = 0;
+		to = 1;
+	}
+	for (; from < to; from++) {
+		err = ceth_coalesce_apply_pair(&cdev->pairs[from]);
+		if (err)
+			ret = err;
+	}
+	return ret;
+}
+
+/**
  * ceth_coalesce_apply() - put the moderation of all pairs in force
  * @cdev: the device
  *
@@ -92,15 +119,7 @@ int ceth_coalesce_apply_pair(struct ceth_pair *pair)
  */
 int ceth_coalesce_apply(struct ceth_dev *cdev)
 {
-	int err, ret = 0;
-	u32 i;
-
-	for (i = 0; i < cdev->caps.max_pairs; i++) {
-		err = ceth_coalesce_apply_pair(&cdev->pairs[i]);
-		if (err)
-			ret = err;
-	}
-	return ret;
+	return ceth_coalesce_apply_new(cdev, 0, cdev->caps.max_pairs);
 }
 
 static int ceth_coal_change(struct ceth_pair *pair,

@@ -182,7 +182,7 @@ void ceth_take_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq **rxq,
 int ceth_give_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq *rxq,
 		   struct ceth_txq *txq)
 {
-	struct ceth_pair *pair = &cdev->pairs[i], *says = pair;
+	struct ceth_pair *pair = &cdev->pairs[i];
 	int err;
 
 	err = ceth_pair_attach(pair, rxq, txq);
@@ -191,10 +191,8 @@ int ceth_give_pair(struct ceth_dev *cdev, u16 i, struct ceth_rxq *rxq,
 	ceth_pair_go(pair);
 	ceth_xdpq_update(cdev, cdev->cfg.n_pairs);
 	/* A queue that starts has none. */
-	if (!ceth_has(cdev, CETH_CAP_COALESCE_QUEUE))
-		says = &cdev->pairs[0];
 	ceth_applied(cdev, "interrupt moderation",
-		     ceth_coalesce_apply_pair(says));
+		     ceth_coalesce_apply_new(cdev, i, i + 1));
 	return 0;
 }
 
@@ -521,7 +519,8 @@ static int ceth_change_live(struct ceth_dev *cdev, struct ceth_set *set,
 	}
 	ceth_xdpq_update(cdev, n);
 	/* Devices may want to know of a pair before they take it. */
-	ceth_applied(cdev, "interrupt moderation", ceth_coalesce_apply(cdev));
+	ceth_applied(cdev, "interrupt moderation",
+		     ceth_coalesce_apply_new(cdev, old, n));
 	return 0;
 
 err_grow:

@@ -454,6 +454,7 @@ u32 ceth_rss_last(const struct ceth_dev *cdev, const struct ceth_rss *rss);
 u32 ceth_rss_needs(struct ceth_dev *cdev);
 void ceth_rss_resize(struct ceth_rss *rss, bool user, u16 n_pairs,
 		     u16 indir_len);
+int ceth_coalesce_apply_new(struct ceth_dev *cdev, u16 from, u16 to);
 int ceth_coalesce_apply(struct ceth_dev *cdev);
 int ceth_coalesce_apply_pair(struct ceth_pair *pair);
 void ceth_dim_init(struct ceth_pair *pair);
