@@ -349,6 +349,7 @@ struct ceth_ring_limits {
  *	passes on what others have coalesced, at most
  * @max_nodes: nodes that queues can share; with CETH_CAP_SHAPER
  * @coalesce: bits of &enum ceth_coal_cap
+ * @coal_usecs: interrupt delay at first
  * @coal_max_usecs: longest interrupt delay
  * @coal_max_frames: most frames an interrupt can be delayed by
  * @mac: permanent address; zero when the device has none
@@ -391,6 +392,7 @@ struct ceth_caps {
 	u16 gro_max_segs;
 	u16 max_nodes;
 	u32 coalesce;
+	u32 coal_usecs;
 	u32 coal_max_usecs;
 	u32 coal_max_frames;
 	u8 mac[ETH_ALEN];

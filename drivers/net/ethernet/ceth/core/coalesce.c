@@ -298,11 +298,17 @@ static void ceth_dim_work(struct work_struct *work)
 }
 
 /**
- * ceth_dim_init() - once, when the device is made
+ * ceth_coalesce_init() - once, when the device is made
  * @pair: the pair
  */
-void ceth_dim_init(struct ceth_pair *pair)
+void ceth_coalesce_init(struct ceth_pair *pair)
 {
+	const struct ceth_caps *caps = &pair->cdev->caps;
+
+	if (caps->coalesce & CETH_COAL_RX)
+		pair->coal.rx_usecs = caps->coal_usecs;
+	if (caps->coalesce & CETH_COAL_TX)
+		pair->coal.tx_usecs = caps->coal_usecs;
 	INIT_WORK(&pair->dim.work, ceth_dim_work);
 }
 

@@ -457,7 +457,7 @@ void ceth_rss_resize(struct ceth_rss *rss, bool user, u16 n_pairs,
 int ceth_coalesce_apply_new(struct ceth_dev *cdev, u16 from, u16 to);
 int ceth_coalesce_apply(struct ceth_dev *cdev);
 int ceth_coalesce_apply_pair(struct ceth_pair *pair);
-void ceth_dim_init(struct ceth_pair *pair);
+void ceth_coalesce_init(struct ceth_pair *pair);
 void ceth_dim_stop(struct ceth_pair *pair);
 
 /* ntuple.c */

@@ -356,7 +356,7 @@ void ceth_pair_init(struct ceth_dev *cdev, struct ceth_pair *pair, u16 idx)
 	u64_stats_init(&pair->xdp_stats.csyncp);
 	cpumask_set_cpu(cpumask_local_spread(idx, dev_to_node(cdev->dev)),
 			&pair->affinity);
-	ceth_dim_init(pair);
+	ceth_coalesce_init(pair);
 	timer_setup(&pair->hds_timer, ceth_hds_timer, 0);
 }
 

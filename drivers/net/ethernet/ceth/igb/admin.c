@@ -460,6 +460,7 @@ void cigb_caps(struct cigb *v)
 	caps->hash_types = CETH_HASH_IPV4 | CETH_HASH_IPV6 | CETH_HASH_L4;
 	caps->max_filters = 4096;
 	caps->coalesce = CETH_COAL_RX;
+	caps->coal_usecs = 20;
 	caps->coal_max_usecs = FIELD_MAX(CIGB_EITR_USECS);
 	caps->stats = cigb_stats;
 	caps->n_stats = ARRAY_SIZE(cigb_stats);
