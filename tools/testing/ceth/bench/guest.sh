@@ -133,6 +133,9 @@ start_duts()
 	done
 	rx=$(netdev_of "$DUT0_PCI") || fail "no DUT0"
 	tx=$(netdev_of "$DUT1_PCI") || fail "no DUT1"
+	# One queue: what is counted is on one CPU.
+	ethtool -L "$rx" combined 1 > /dev/null 2>&1
+	ethtool -L "$tx" combined 1 > /dev/null 2>&1
 	ip link set "$rx" up
 	ip link set "$tx" up
 	ip addr add $dut_ip/24 dev "$tx"
@@ -178,7 +181,7 @@ hold()
 		sleep 0.02
 	done
 	# Some emulated devices interrupt although they are masked; not often, then.
-	[ "$2" = 0 ] || ethtool -C "$1" rx-usecs 10000 > /dev/null 2>&1
+	[ "$2" = 0 ] || ethtool -C "$1" rx-usecs 8000 > /dev/null 2>&1
 	echo "$2" > "/sys/class/net/$1/napi_defer_hard_irqs"
 	echo $(($2 ? 20000000 : 0)) > "/sys/class/net/$1/gro_flush_timeout"
 	sleep 0.05
