@@ -797,6 +797,8 @@ struct ceth_ops {
  * @CETH_FAULT_DEVICE: the device asks for a reset or does not answer
  * @CETH_FAULT_IRQ_LOST: completions, and no interrupt; for the core itself.
  *	The queue is polled, nothing is restarted.
+ * @CETH_FAULT_CONTRACT: the verifying mode has found the backend, or the core, to
+ *	do what it must not; for the core itself
  * @CETH_FAULT_NUM: number of kinds
  */
 enum ceth_fault {
@@ -806,6 +808,7 @@ enum ceth_fault {
 	CETH_FAULT_TX_STALL,
 	CETH_FAULT_DEVICE,
 	CETH_FAULT_IRQ_LOST,
+	CETH_FAULT_CONTRACT,
 	CETH_FAULT_NUM,
 };
 

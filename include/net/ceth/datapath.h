@@ -353,6 +353,7 @@ enum ceth_pending {
  * @rx_kick: see &ceth_dp_ops.rx_doorbell
  * @pending: completions that wait to be polled; the caller has the NAPI
  *	instance to itself
+ * @verify: the same with checks, for the verifying mode
  */
 struct ceth_datapath {
 	u16 rxq_priv;
@@ -366,8 +367,10 @@ struct ceth_datapath {
 	void (*rx_fill)(struct ceth_rxq *rxq);
 	void (*rx_kick)(struct ceth_rxq *rxq);
 	enum ceth_pending (*pending)(struct ceth_pair *pair);
+	const struct ceth_dp_verify *verify;
 };
 
+struct ceth_dp_verify;
 struct ceth_rx_poll;
 struct ceth_xdp_bulk;
 
@@ -408,6 +411,7 @@ struct ceth_dp_fn {
 #include <net/ceth/hints.h>
 #include <net/ceth/xsk.h>
 #include <net/ceth/hds.h>
+#include <net/ceth/verify.h>
 
 /**
  * ceth_poll_tmpl() - NAPI poll of a pair
@@ -489,14 +493,8 @@ ceth_pending_tmpl(struct ceth_pair *pair, const struct ceth_dp_ops *ops)
 					     CETH_PENDING_NONE;
 }
 
-/**
- * CETH_DATAPATH() - instantiate the fast path of a backend
- * @name: prefix of the functions, and name of the &struct ceth_datapath
- * @ops: a static const &struct ceth_dp_ops
- * @rxpriv: type of the backend's part of a receive queue
- * @txpriv: type of the backend's part of a transmit queue
- */
-#define CETH_DATAPATH(name, ops, rxpriv, txpriv)			\
+/* One instance: the functions, of which CETH_DATAPATH_INIT() makes a record */
+#define CETH_DATAPATH_FNS(name, ops)					\
 static noinline void name##_rx_xdp(struct ceth_rx_poll *p)		\
 {									\
 	ceth_rx_xdp_batch(p, &(ops));					\
@@ -628,8 +626,10 @@ static void name##_rx_kick(struct ceth_rxq *rxq)			\
 static enum ceth_pending name##_pending(struct ceth_pair *pair)		\
 {									\
 	return ceth_pending_tmpl(pair, &(ops));				\
-}									\
-const struct ceth_datapath name = {					\
+}
+
+/* The record of an instance */
+#define CETH_DATAPATH_INIT(name, rxpriv, txpriv)			\
 	.rxq_priv	= sizeof(rxpriv),				\
 	.txq_priv	= sizeof(txpriv),				\
 	.poll		= name##_poll,					\
@@ -639,7 +639,29 @@ const struct ceth_datapath name = {					\
 	.hints		= &name##_hints,				\
 	.rx_fill	= name##_rx_fill,				\
 	.rx_kick	= name##_rx_kick,				\
-	.pending	= name##_pending,				\
+	.pending	= name##_pending
+
+/**
+ * CETH_DATAPATH() - instantiate the fast path of a backend
+ * @name: prefix of the functions, and name of the &struct ceth_datapath
+ * @ops: a static const &struct ceth_dp_ops
+ * @rxpriv: type of the backend's part of a receive queue
+ * @txpriv: type of the backend's part of a transmit queue
+ *
+ * Once as it is, and once with checks (<net/ceth/verify.h>), as name_v.
+ */
+#define CETH_DATAPATH(name, ops, rxpriv, txpriv)			\
+CETH_DATAPATH_FNS(name, ops)						\
+CETH_VERIFY_FNS(name##_v, ops)						\
+CETH_DATAPATH_FNS(name##_v, CETH_VERIFY_OPS(name##_v, ops))		\
+static const struct ceth_dp_verify name##_v = {				\
+	.dp = { CETH_DATAPATH_INIT(name##_v, rxpriv, txpriv) },		\
+	.has		= name##_v_has,					\
+	.look		= name##_v_look,				\
+};									\
+const struct ceth_datapath name = {					\
+	CETH_DATAPATH_INIT(name, rxpriv, txpriv),			\
+	.verify		= &name##_v,					\
 }
 
 #endif /* _NET_CETH_DATAPATH_H */

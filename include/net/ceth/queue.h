@@ -317,6 +317,8 @@ struct ceth_rxq {
 	struct ceth_pair *pair;
 	/** @dev: DMA device */
 	struct device *dev;
+	/** @verify: for the verifying mode, or NULL */
+	struct ceth_vq *verify;
 	/** @priv: the backend's part, &ceth_datapath.rxq_priv bytes */
 	u8 priv[] ____cacheline_aligned_in_smp;
 };
@@ -457,6 +459,8 @@ struct ceth_txq {
 	} watch;
 	/** @ring: the ring */
 	struct ceth_ring_conf ring;
+	/** @verify: for the verifying mode, or NULL */
+	struct ceth_vq *verify;
 	/** @priv: the backend's part, &ceth_datapath.txq_priv bytes */
 	u8 priv[] ____cacheline_aligned_in_smp;
 };

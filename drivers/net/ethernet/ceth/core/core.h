@@ -135,12 +135,26 @@ struct ceth_dstats {
 };
 
 /**
+ * struct ceth_backend - what ceth_create() was given
+ * @ops: slow path
+ * @dp: fast path
+ * @priv: for @ops
+ */
+struct ceth_backend {
+	const struct ceth_ops *ops;
+	const struct ceth_datapath *dp;
+	void *priv;
+};
+
+struct ceth_verify;
+
+/**
  * struct ceth_dev - a device; the private part of its net_device
  * @netdev: the network device
  * @dev: DMA device
- * @ops: slow path of the backend
- * @dp: fast path of the backend
- * @priv: the backend's
+ * @ops: slow path of the backend, or, in the verifying mode, what is before it
+ * @dp: fast path of the backend, one of the two
+ * @priv: for @ops
  * @caps: as stated by the backend, with limits resolved
  * @cfg: configuration in force (or wanted, while down)
  * @pairs: max_pairs entries, for life
@@ -189,6 +203,8 @@ struct ceth_dstats {
  * @ndo: operations, composed from @caps; const after ceth_create()
  * @hints: what programs can ask, those functions that the device has
  * @eops: ethtool operations, composed from @caps; const after ceth_create()
+ * @backend: what the backend has given
+ * @verify: the verifying mode, or NULL
  */
 struct ceth_dev {
 	struct net_device *netdev;
@@ -243,6 +259,8 @@ struct ceth_dev {
 	struct xdp_metadata_ops hints;
 	struct ethtool_ops eops;
 	struct xsk_tx_metadata_ops xsk_ops;
+	struct ceth_backend backend;
+	struct ceth_verify *verify;
 };
 
 /* Configuration lock, taken by the kernel around every operation; by us in
@@ -293,12 +311,29 @@ static inline bool ceth_tx_l4_offset(u16 csum_offset)
 
 /* dev.c */
 struct ceth_dev *ceth_make(struct device *dev, const struct ceth_caps *caps,
-			   const struct ceth_ops *ops,
-			   const struct ceth_datapath *dp, void *priv,
+			   const struct ceth_backend *backend,
 			   struct net *net);
 void ceth_free(struct ceth_dev *cdev);
 int ceth_show(struct ceth_dev *cdev);
 void ceth_hide(struct ceth_dev *cdev);
+
+/* caps.c */
+bool ceth_caps_ok(struct device *dev, const struct ceth_caps *caps,
+		  const struct ceth_ops *ops, const struct ceth_datapath *dp);
+void ceth_caps_resolve(struct ceth_caps *caps);
+
+/* verify.c, verify_dp.c: the verifying mode */
+int ceth_verify_begin(struct ceth_dev *cdev);
+void ceth_verify_end(struct ceth_dev *cdev);
+struct ceth_vq *ceth_vq_alloc(struct ceth_dev *cdev, struct ceth_rxq *rxq,
+			      struct ceth_txq *txq);
+void ceth_vq_free(struct ceth_vq *v);
+void ceth_vq_init(struct ceth_vq *v, const struct ceth_ring_conf *conf);
+void ceth_vq_look(struct ceth_vq *v);
+size_t ceth_verify_room(const struct ceth_dev *cdev, size_t len);
+void ceth_verify_quiet(struct ceth_rxq *rxq, struct ceth_txq *txq);
+bool ceth_verify_fault(struct ceth_dev *cdev, u32 fault, u16 pair);
+irqreturn_t ceth_verify_irq(int irq, void *data);
 
 /* queue.c: one queue, one pair */
 struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,

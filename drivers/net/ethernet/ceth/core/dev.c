@@ -13,8 +13,6 @@
 /* How often, and how many times, a queue is polled that the device calls empty */
 #define CETH_STARVE_MS		50
 #define CETH_STARVE_LOOKS	20
-/* Entries of a ring, for a backend that does not care */
-#define CETH_RING_DEF		1024
 /* Longest pause between two restarts that fail, seconds */
 #define CETH_RETRY_MAX_S	64U
 
@@ -149,137 +147,17 @@ static void ceth_starve_work(struct work_struct *work)
 	}
 }
 
-static void ceth_ring_default(struct ceth_ring_limits *ring)
-{
-	if (!ring->def)
-		ring->def = clamp_t(u16, CETH_RING_DEF, ring->min, ring->max);
-}
-
-/* What the device has no use for without something else it lacks is left out. */
-static void ceth_caps_resolve(struct ceth_caps *caps)
-{
-	u32 room = PAGE_SIZE - CETH_RX_HEADROOM - CETH_RX_TAILROOM - ETH_HLEN -
-		   VLAN_HLEN;
-
-	if (!(caps->caps & CETH_CAP_MULTI_BUF)) {
-		caps->max_mtu = min_t(u32, caps->max_mtu, room);
-		caps->features &= ~CETH_F_HW_GRO;
-		caps->caps &= ~CETH_CAP_HDR_SPLIT;
-	}
-	if (!(caps->features & CETH_F_TX_CSUM))
-		caps->features &= ~(CETH_F_TSO4 | CETH_F_TSO6 |
-				    CETH_F_TSO_ECN | CETH_F_USO);
-	if (!(caps->features & CETH_F_RX_CSUM))
-		caps->features &= ~CETH_F_HW_GRO;
-	if (!(caps->features & CETH_F_HW_GRO))
-		caps->gro_max_segs = 0;
-	if (!(caps->caps & CETH_CAP_CLOCK)) {
-		caps->features &= ~CETH_F_RX_TIME;
-		caps->caps &= ~CETH_CAP_LAUNCH;
-	}
-	if (!(caps->caps & CETH_CAP_RSS))
-		caps->caps &= ~(CETH_CAP_RSS_CTX | CETH_CAP_RSS_SYM);
-	if (!(caps->caps & CETH_CAP_NTUPLE))
-		caps->caps &= ~CETH_CAP_RSS_CTX;
-	caps->hash_types &= CETH_HASH_L4V4 | CETH_HASH_L4V6 | CETH_HASH_IPV4 |
-			    CETH_HASH_IPV6;
-	caps->hash_fields &= caps->hash_types;
-	if (!(caps->caps & CETH_CAP_RSS_SYM) || !caps->hash_types) {
-		caps->hash_fields = 0;
-		caps->rss_xfrm = 0;
-	}
-	ceth_ring_default(&caps->rx_ring);
-	ceth_ring_default(&caps->tx_ring);
-	if (!caps->min_mtu)
-		caps->min_mtu = ETH_MIN_MTU;
-	if (!caps->mtu)
-		caps->mtu = ETH_DATA_LEN;
-	caps->mtu = clamp(caps->mtu, caps->min_mtu, caps->max_mtu);
-}
-
-static bool ceth_ring_ok(const struct ceth_ring_limits *ring)
-{
-	if (!is_power_of_2(ring->min) || !is_power_of_2(ring->max) ||
-	    ring->min > ring->max)
-		return false;
-	return !ring->def || (is_power_of_2(ring->def) &&
-			      ring->min <= ring->def && ring->def <= ring->max);
-}
-
-static bool ceth_caps_ok(const struct ceth_caps *caps,
-			 const struct ceth_ops *ops)
-{
-	/* A packet of most segments must leave a ring that can be woken. */
-	if (!ceth_ring_ok(&caps->rx_ring) || !ceth_ring_ok(&caps->tx_ring) ||
-	    caps->tx_ring.min < 2 * CETH_TX_MAX_SEGS)
-		return false;
-	if (!caps->max_pairs || !caps->irqs || !caps->event_irq)
-		return false;
-	if (caps->tx_max_segs < MAX_SKB_FRAGS + 1 ||
-	    caps->tx_prefix > sizeof(struct xdp_frame) ||
-	    caps->rx_prefix > CETH_RX_HEADROOM)
-		return false;
-	if (caps->rx_buf_unit && (caps->rx_prefix || !ops->set_rx_max))
-		return false;
-	if (caps->max_mtu < max_t(u16, caps->min_mtu, ETH_MIN_MTU))
-		return false;
-	if ((caps->caps & CETH_CAP_RSS) &&
-	    (!ops->set_rss || !is_power_of_2(caps->rss_indir_len) ||
-	     caps->rss_indir_len > CETH_RSS_INDIR_MAX ||
-	     caps->rss_key_len > CETH_RSS_KEY_MAX))
-		return false;
-	if ((caps->caps & CETH_CAP_RSS_CTX) && !caps->max_rss_ctx)
-		return false;
-	if ((caps->caps & CETH_CAP_RX_MODE) && !ops->set_rx_mode)
-		return false;
-	if ((caps->caps & CETH_CAP_SET_MAC) && !ops->set_mac)
-		return false;
-	if ((caps->caps & CETH_CAP_LINK) && !ops->get_link)
-		return false;
-	if ((caps->features & CETH_F_VLAN_FILTER) && !ops->set_vlan)
-		return false;
-	if ((caps->features & CETH_F_HW_GRO) && !ops->set_features)
-		return false;
-	if (caps->coalesce && !ops->set_coalesce)
-		return false;
-	if ((caps->caps & CETH_CAP_NTUPLE) &&
-	    (!ops->set_rule || !caps->max_rules))
-		return false;
-	if ((caps->caps & (CETH_CAP_TX_RATE | CETH_CAP_SHAPER)) &&
-	    !ops->set_shaper)
-		return false;
-	if ((caps->caps & CETH_CAP_FUNCTIONS) &&
-	    (!ops->set_func || !ops->func_attached || !caps->max_funcs ||
-	     !caps->max_func_pairs))
-		return false;
-	if ((caps->caps & CETH_CAP_FUNC_RATE) &&
-	    !(caps->caps & CETH_CAP_FUNCTIONS))
-		return false;
-	if ((caps->caps & CETH_CAP_STATS) &&
-	    (!ops->get_stats || !caps->stats || !caps->n_stats))
-		return false;
-	if ((caps->caps & CETH_CAP_CLOCK) &&
-	    (!ops->clock_read || !ops->clock_set))
-		return false;
-	if ((caps->caps & CETH_CAP_HDR_SPLIT) && caps->rx_prefix)
-		return false;
-	return true;
-}
-
 /**
  * ceth_make() - network device and all that belongs to it
  * @dev: DMA device
  * @caps: what the hardware can do
- * @ops: slow path of the backend
- * @dp: fast path for this device
- * @priv: passed to @ops
+ * @backend: what the backend has given
  * @net: namespace
  *
  * Return: the device, without work queue and devlink; or an ERR_PTR.
  */
 struct ceth_dev *ceth_make(struct device *dev, const struct ceth_caps *caps,
-			   const struct ceth_ops *ops,
-			   const struct ceth_datapath *dp, void *priv,
+			   const struct ceth_backend *backend,
 			   struct net *net)
 {
 	struct net_device *netdev;
@@ -297,11 +175,12 @@ struct ceth_dev *ceth_make(struct device *dev, const struct ceth_caps *caps,
 	cdev = netdev_priv(netdev);
 	cdev->netdev = netdev;
 	cdev->dev = dev;
-	cdev->ops = ops;
-	cdev->priv = priv;
+	cdev->backend = *backend;
+	cdev->ops = backend->ops;
+	cdev->priv = backend->priv;
+	cdev->dp = backend->dp;
 	cdev->caps = *caps;
 	ceth_caps_resolve(&cdev->caps);
-	cdev->dp = dp;
 	INIT_WORK(&cdev->fault_work, ceth_fault_work);
 	INIT_WORK(&cdev->link_work, ceth_link_work);
 	INIT_DELAYED_WORK(&cdev->retry_work, ceth_retry_work);
@@ -329,7 +208,9 @@ struct ceth_dev *ceth_make(struct device *dev, const struct ceth_caps *caps,
 	else
 		eth_hw_addr_random(netdev);
 
-	err = ceth_rules_alloc(cdev);
+	err = ceth_verify_begin(cdev);
+	if (!err)
+		err = ceth_rules_alloc(cdev);
 	if (!err)
 		err = ceth_rss_alloc(cdev);
 	if (!err)
@@ -360,6 +241,7 @@ void ceth_free(struct ceth_dev *cdev)
 	kvfree(cdev->rules);
 	kvfree(cdev->nodes);
 	kvfree(cdev->pairs);
+	ceth_verify_end(cdev);
 	free_netdev(cdev->netdev);
 }
 
@@ -377,20 +259,24 @@ void ceth_free(struct ceth_dev *cdev)
  * there whenever it needs it, instead of keeping the pointer.
  *
  * Context: process, in the backend's probe.
- * Return: the device, or an ERR_PTR: -EINVAL when @caps contradict themselves.
+ * Return: the device, or an ERR_PTR: -EINVAL when @caps contradict themselves, or
+ * lack a function that they need; which, the log says.
  */
 struct ceth_dev *ceth_create(struct device *dev, const struct ceth_caps *caps,
 			     const struct ceth_ops *ops,
 			     const struct ceth_datapath *dp, void *priv)
 {
+	const struct ceth_backend backend = {
+		.ops	= ops,
+		.dp	= dp,
+		.priv	= priv,
+	};
 	struct ceth_dev *cdev;
 	int err;
 
-	if (!ceth_caps_ok(caps, ops)) {
-		dev_err(dev, "the backend declares impossible capabilities\n");
+	if (!ceth_caps_ok(dev, caps, ops, dp))
 		return ERR_PTR(-EINVAL);
-	}
-	cdev = ceth_make(dev, caps, ops, dp, priv, &init_net);
+	cdev = ceth_make(dev, caps, &backend, &init_net);
 	if (IS_ERR(cdev))
 		return cdev;
 	err = -ENOMEM;
@@ -554,7 +440,7 @@ EXPORT_SYMBOL_GPL(ceth_unregister);
  */
 void *ceth_priv(const struct ceth_dev *cdev)
 {
-	return cdev->priv;
+	return cdev->backend.priv;
 }
 EXPORT_SYMBOL_GPL(ceth_priv);
 
@@ -644,6 +530,8 @@ EXPORT_SYMBOL_GPL(ceth_announce);
  */
 void ceth_fault(struct ceth_dev *cdev, enum ceth_fault fault, u16 pair)
 {
+	if (cdev->verify && !ceth_verify_fault(cdev, fault, pair))
+		return;
 	atomic_long_inc(&cdev->health.count[fault]);
 	if (READ_ONCE(cdev->gone) ||
 	    test_and_set_bit(fault, &cdev->fault_pending))
@@ -667,6 +555,9 @@ EXPORT_SYMBOL_GPL(ceth_fault);
  */
 void ceth_rx_starved(struct ceth_dev *cdev, u16 pair)
 {
+	if (cdev->verify &&
+	    !ceth_verify_fault(cdev, CETH_FAULT_DEVICE, pair))
+		return;
 	if (pair >= cdev->caps.max_pairs)
 		return;
 	WRITE_ONCE(cdev->pairs[pair].starved, true);

@@ -22,6 +22,7 @@ const char * const ceth_fault_names[CETH_FAULT_NUM] = {
 	[CETH_FAULT_TX_STALL]	= "tx_stall",
 	[CETH_FAULT_DEVICE]	= "device",
 	[CETH_FAULT_IRQ_LOST]	= "irq_lost",
+	[CETH_FAULT_CONTRACT]	= "contract",
 };
 
 static const struct {
@@ -40,6 +41,8 @@ static const struct {
 		CETH_REPORTER_DEV, "the device failed" },
 	[CETH_FAULT_IRQ_LOST] = {
 		CETH_REPORTER_RX, "an interrupt was lost" },
+	[CETH_FAULT_CONTRACT] = {
+		CETH_REPORTER_DEV, "the contract was broken" },
 };
 
 static enum ceth_reporter

@@ -23,6 +23,12 @@
 /* How long packets in flight may take to complete when a queue stops. */
 #define CETH_DRAIN_US	100000
 
+static size_t ceth_ring_len(const struct ceth_dev *cdev,
+			    const struct ceth_ring_conf *conf)
+{
+	return ceth_verify_room(cdev, conf->size * cdev->ops->ring_entry);
+}
+
 /* Memory of a ring: ours, unless the backend allocates it. */
 static int ceth_ring_alloc(struct ceth_dev *cdev, void *ring,
 			   struct ceth_ring_conf *conf)
@@ -31,7 +37,7 @@ static int ceth_ring_alloc(struct ceth_dev *cdev, void *ring,
 
 	if (!ops->ring_entry)
 		return ops->ring_alloc(cdev->priv, ring, conf);
-	conf->mem = dma_alloc_coherent(cdev->dev, conf->size * ops->ring_entry,
+	conf->mem = dma_alloc_coherent(cdev->dev, ceth_ring_len(cdev, conf),
 				       &conf->dma, GFP_KERNEL);
 	return conf->mem ? 0 : -ENOMEM;
 }
@@ -42,7 +48,7 @@ static void ceth_ring_free(struct ceth_dev *cdev, void *ring,
 	const struct ceth_ops *ops = cdev->ops;
 
 	if (conf->mem)
-		dma_free_coherent(cdev->dev, conf->size * ops->ring_entry,
+		dma_free_coherent(cdev->dev, ceth_ring_len(cdev, conf),
 				  conf->mem, conf->dma);
 	else
 		ops->ring_free(cdev->priv, ring);
@@ -175,11 +181,17 @@ struct ceth_rxq *ceth_rxq_alloc(struct ceth_pair *pair,
 	err = ceth_rxq_prealloc(rxq);
 	if (err)
 		goto err_bufs;
-	err = ceth_ring_alloc(cdev, rxq->priv, &rxq->ring);
+	rxq->verify = ceth_vq_alloc(cdev, rxq, NULL);
+	err = PTR_ERR_OR_ZERO(rxq->verify);
 	if (err)
 		goto err_bufs;
+	err = ceth_ring_alloc(cdev, rxq->priv, &rxq->ring);
+	if (err)
+		goto err_verify;
 	return rxq;
 
+err_verify:
+	ceth_vq_free(rxq->verify);
 err_bufs:
 	while (rxq->n_spare)
 		ceth_rx_put(rxq, rxq->spare[--rxq->n_spare].va);
@@ -225,6 +237,7 @@ void ceth_rxq_free(struct ceth_rxq *rxq)
 		return;
 	cdev = rxq->pair->cdev;
 	ceth_ring_free(cdev, rxq->priv, &rxq->ring);
+	ceth_vq_free(rxq->verify);
 	ceth_rxq_reclaim(rxq);
 	while (rxq->n_spare)
 		ceth_rx_put(rxq, rxq->spare[--rxq->n_spare].va);
@@ -301,11 +314,17 @@ struct ceth_txq *ceth_txq_alloc(struct ceth_pair *pair,
 		if (!txq->prefixes)
 			goto err_mem;
 	}
-	err = ceth_ring_alloc(cdev, txq->priv, &txq->ring);
+	txq->verify = ceth_vq_alloc(cdev, NULL, txq);
+	err = PTR_ERR_OR_ZERO(txq->verify);
 	if (err)
 		goto err_prefix;
+	err = ceth_ring_alloc(cdev, txq->priv, &txq->ring);
+	if (err)
+		goto err_verify;
 	return txq;
 
+err_verify:
+	ceth_vq_free(txq->verify);
 err_prefix:
 	if (txq->prefixes)
 		dma_free_coherent(txq->dev, ceth_txq_prefixes(txq),
@@ -327,6 +346,7 @@ void ceth_txq_free(struct ceth_txq *txq)
 		return;
 	cdev = txq->pair->cdev;
 	ceth_ring_free(cdev, txq->priv, &txq->ring);
+	ceth_vq_free(txq->verify);
 	if (txq->prefixes)
 		dma_free_coherent(txq->dev, ceth_txq_prefixes(txq),
 				  txq->prefixes, txq->prefixes_dma);
@@ -382,8 +402,8 @@ int ceth_pair_enable(struct ceth_pair *pair)
 	/* Shared: a device short of vectors has its configuration interrupt
 	 * on the vector of pair 0.
 	 */
-	err = request_irq(pair->irq, cdev->dp->irq, IRQF_SHARED, pair->irq_name,
-			  pair);
+	err = request_irq(pair->irq, cdev->verify ? ceth_verify_irq :
+			  cdev->dp->irq, IRQF_SHARED, pair->irq_name, pair);
 	if (err) {
 		netif_napi_del_locked(&pair->napi);
 		return err;
@@ -588,6 +608,7 @@ void ceth_txq_stop(struct ceth_txq *txq)
 	/* A device that does not let go of the queue loses all of them. */
 	if (cdev->ops->ring_stop(cdev->priv, txq->priv))
 		ceth_dev_reset(cdev);
+	ceth_verify_quiet(txq == pair->txq_done ? pair->rxq : NULL, txq);
 	for (id = 0; id < txq->size; id++) {
 		segs = ceth_tx_segs(txq, id);
 		if (!segs)

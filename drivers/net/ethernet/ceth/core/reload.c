@@ -133,8 +133,7 @@ int ceth_reload_up(struct devlink *devlink, enum devlink_reload_action action,
 					      &val);
 	if (!err)
 		caps.max_pairs = min_t(u32, caps.max_pairs, val.vu32);
-	cdev = ceth_make(old->dev, &caps, old->ops, old->dp, old->priv,
-			 devlink_net(devlink));
+	cdev = ceth_make(old->dev, &caps, &old->backend, devlink_net(devlink));
 	if (IS_ERR(cdev)) {
 		NL_SET_ERR_MSG_MOD(extack, "not enough memory for the network device");
 		return PTR_ERR(cdev);

@@ -32,7 +32,7 @@ EXPORT_SYMBOL_GPL(ceth_netdev_pair);
  */
 void *ceth_pair_priv(const struct ceth_pair *pair)
 {
-	return pair->cdev->priv;
+	return pair->cdev->backend.priv;
 }
 EXPORT_SYMBOL_GPL(ceth_pair_priv);
 

@@ -17,13 +17,15 @@ PATTERN = re.compile("|".join((
     r"ref_tracker: (.* users at|reference already)", r"suspicious RCU usage",
     r"turning off the locking correctness validator",
     r"kmemleak: (Kernel memory leak detector disabled|Cannot allocate a kmemleak_object)",
+    # What CETH's verifying mode finds
+    r"ceth: contract",
 )))
 # What a healthy boot says that looks like a complaint
 HARMLESS = re.compile(
     r"kfence: initialized|rcu_cpu_stall|rcupdate\.|DMA-API: (preallocated|debugging enabled|"
     r"dma_debug_entry pool grown)", re.IGNORECASE)
 # Messages of one line; the others bring a trace along.
-SINGLE = re.compile(r"NETDEV WATCHDOG|stalled pool shutdown|unregister_netdevice|kmemleak: |"
+SINGLE = re.compile(r"NETDEV WATCHDOG|ceth: contract|stalled pool shutdown|unregister_netdevice|kmemleak: |"
                     r"ODEBUG: Out of memory")
 END = re.compile(r"---\[ end (trace|Kernel panic)")
 # A report goes on for as long as its lines follow each other this closely.
