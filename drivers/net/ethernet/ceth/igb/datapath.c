@@ -36,7 +36,18 @@ static __always_inline bool cigb_ring(struct cigb_queue *q)
 	return true;
 }
 
-/* Receive */
+/* Receive. A cursor has the descriptor in pos, and its slot in bits. */
+
+static __always_inline struct cigb_slot *cigb_slot(const struct ceth_cursor *cur)
+{
+	return (void *)(unsigned long)cur->bits;
+}
+
+static __always_inline u32 cigb_rx_at(const struct cigb_queue *q,
+				      const struct cigb_rx_desc *d)
+{
+	return d - q->rx;
+}
 
 static __always_inline void cigb_rx_open(void *ring, struct ceth_cursor *cur,
 					 u32 max)
@@ -45,7 +56,7 @@ static __always_inline void cigb_rx_open(void *ring, struct ceth_cursor *cur,
 	u32 at = q->next;
 
 	max = min(max, cigb_span(q, at, q->tail));
-	cur->idx = at;
+	cur->bits = (unsigned long)&q->slots[at];
 	cur->pos = &q->rx[at];
 	cur->end = &q->rx[min(q->n, at + max)];
 }
@@ -53,10 +64,11 @@ static __always_inline void cigb_rx_open(void *ring, struct ceth_cursor *cur,
 static __always_inline bool cigb_rx_close(void *ring, struct ceth_cursor *cur)
 {
 	struct cigb_queue *q = ring;
+	u32 at = cigb_rx_at(q, cur->pos);
 	/* A ring without buffers is at its end, too. */
-	bool any = cur->idx != q->next;
+	bool any = at != q->next;
 
-	q->next = cur->idx == q->n ? 0 : cur->idx;
+	q->next = at == q->n ? 0 : at;
 	dma_rmb();
 	return any && cur->pos == cur->end;
 }
@@ -90,17 +102,21 @@ static __always_inline bool cigb_rx_next(void *ring, struct ceth_cursor *cur,
 					 struct ceth_rx_cmpl *c)
 {
 	const struct cigb_rx_desc *d = cur->pos;
-	const struct cigb_queue *q = ring;
-	u64 hi, last[2];
+	u64 last[2] __uninitialized;
+	struct cigb_slot *slot;
+	u64 hi;
 
 	if (cur->pos == cur->end)
 		return false;
 	hi = le64_to_cpu(READ_ONCE(d->hi));
 	if (!(hi & CIGB_RXD_DONE))
 		return false;
-	if (unlikely(!(hi & CIGB_RXD_EOP)) && !cigb_rx_bufs(q, cur->idx, last))
+	if (unlikely(!(hi & CIGB_RXD_EOP)) &&
+	    !cigb_rx_bufs(ring, cigb_rx_at(ring, d), last))
 		return false;
-	c->id = q->slots[cur->idx++].id;
+	slot = cigb_slot(cur);
+	cur->bits = (unsigned long)(slot + 1);
+	c->id = slot->id;
 	c->len = (u16)(hi >> CIGB_RXD_LEN);
 	c->word = (unsigned long)d;
 	cur->pos += sizeof(*d);
@@ -108,7 +124,8 @@ static __always_inline bool cigb_rx_next(void *ring, struct ceth_cursor *cur,
 }
 
 /* A descriptor is written over when its place is posted again, which is not
- * before its frame has been worked on; that of a frame of many buffers may be.
+ * before its frame has been worked on; that of a frame of many buffers may be:
+ * of it there is a copy.
  */
 static __always_inline u32 cigb_rx_begin(const void *ring,
 					 const struct ceth_rx_cmpl *c,
@@ -116,14 +133,13 @@ static __always_inline u32 cigb_rx_begin(const void *ring,
 					 struct ceth_rx_info *info)
 {
 	const struct cigb_rx_desc *d = (void *)(unsigned long)c->word;
-	const struct cigb_queue *q = ring;
 	u32 n;
 
-	info->w[0] = le64_to_cpu(READ_ONCE(d->lo));
-	info->w[1] = le64_to_cpu(READ_ONCE(d->hi));
-	if (likely(info->w[1] & CIGB_RXD_EOP))
+	info->w[0] = c->word;
+	if (likely(le64_to_cpu(READ_ONCE(d->hi)) & CIGB_RXD_EOP))
 		return 1;
-	n = cigb_rx_bufs(q, d - q->rx, info->w);
+	info->w[0] = 0;
+	n = cigb_rx_bufs(ring, cigb_rx_at(ring, d), &info->w[1]);
 	return n <= CETH_RX_MAX_BUFS ? n : 0;
 }
 
@@ -144,8 +160,13 @@ static __always_inline void cigb_rx_meta(const void *ring,
 					 const struct ceth_rx_info *info,
 					 struct ceth_rx_meta *meta)
 {
-	u64 lo = info->w[0], hi = info->w[1];
+	const struct cigb_rx_desc *d = (void *)(unsigned long)info->w[0];
+	u64 lo = info->w[1], hi = info->w[2];
 
+	if (likely(d)) {
+		lo = le64_to_cpu(READ_ONCE(d->lo));
+		hi = le64_to_cpu(READ_ONCE(d->hi));
+	}
 	meta->flags = 0;
 	meta->hash_type = cigb_hash_types[lo & CIGB_RXD_TYPE];
 	if (meta->hash_type) {
@@ -166,7 +187,7 @@ static __always_inline void cigb_rx_post_open(void *ring,
 {
 	const struct cigb_queue *q = ring;
 
-	cur->idx = q->tail;
+	cur->bits = (unsigned long)&q->slots[q->tail];
 	cur->pos = &q->rx[q->tail];
 	cur->end = &q->rx[q->n];
 }
@@ -176,22 +197,25 @@ static __always_inline void cigb_rx_post(void *ring, struct ceth_cursor *cur,
 {
 	const struct cigb_queue *q = ring;
 	struct cigb_rx_desc *d = cur->pos;
+	struct cigb_slot *slot = cigb_slot(cur);
 
 	d->lo = cpu_to_le64(dma);
 	d->hi = 0;
-	q->slots[cur->idx++].id = id;
-	cur->pos = ++d;
+	slot->id = id;
+	cur->pos = d + 1;
+	cur->bits = (unsigned long)(slot + 1);
 	if (unlikely(cur->pos == cur->end)) {
 		cur->pos = q->rx;
-		cur->idx = 0;
+		cur->bits = (unsigned long)q->slots;
 	}
 }
 
-static __always_inline void cigb_post_close(void *ring, struct ceth_cursor *cur)
+static __always_inline void cigb_rx_post_close(void *ring,
+					       struct ceth_cursor *cur)
 {
 	struct cigb_queue *q = ring;
 
-	q->tail = cur->idx;
+	q->tail = cigb_rx_at(q, cur->pos);
 }
 
 /* A doorbell leaves the guest, where there is one: not for a few buffers while
@@ -221,6 +245,14 @@ static __always_inline void cigb_tx_post_open(void *ring,
 	const struct cigb_queue *q = ring;
 
 	cur->idx = q->tail;
+}
+
+static __always_inline void cigb_tx_post_close(void *ring,
+					       struct ceth_cursor *cur)
+{
+	struct cigb_queue *q = ring;
+
+	q->tail = cur->idx;
 }
 
 static __always_inline void cigb_tx_put(const struct cigb_queue *q,
@@ -381,13 +413,13 @@ static const struct ceth_dp_ops cigb_dp_ops = {
 	.rx_meta		= cigb_rx_meta,
 	.rx_post_open		= cigb_rx_post_open,
 	.rx_post		= cigb_rx_post,
-	.rx_post_close		= cigb_post_close,
+	.rx_post_close		= cigb_rx_post_close,
 	.rx_flush		= cigb_rx_flush,
 	.rx_doorbell		= cigb_rx_doorbell,
 	.tx_extra		= true,
 	.tx_post_open		= cigb_tx_post_open,
 	.tx_post		= cigb_tx_post,
-	.tx_post_close		= cigb_post_close,
+	.tx_post_close		= cigb_tx_post_close,
 	.tx_flush		= cigb_tx_flush,
 	.tx_open		= cigb_tx_open,
 	.tx_next		= cigb_tx_next,
