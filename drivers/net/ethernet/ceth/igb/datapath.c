@@ -394,13 +394,25 @@ static u64 cigb_tx_time(const void *ring, const struct ceth_cursor *cur)
 	return cigb_tx_stamp(q->v);
 }
 
-/* A vector that was raised has masked itself (7.3.4.1), and what came meanwhile
- * raises it at once.
+/* A vector that was raised has masked itself (7.3.4.1), but for that of QEMU's
+ * device.
  */
+static __always_inline void cigb_irq_disarm(struct ceth_pair *pair)
+{
+	const struct cigb_queue *q = ceth_rxq_priv(pair->rxq);
+
+	cigb_write(q->v, CIGB_EIMC, BIT(cigb_vector(q->conf.irq)));
+}
+
+static const struct ceth_dp_ops cigb_dp_ops;
+
+/* What comes after the look raises the vector as soon as it is armed. */
 static __always_inline bool cigb_irq_arm(struct ceth_pair *pair)
 {
 	const struct cigb_queue *q = ceth_rxq_priv(pair->rxq);
 
+	if (ceth_pending_tmpl(pair, &cigb_dp_ops))
+		return true;
 	cigb_write(q->v, CIGB_EIMS, BIT(cigb_vector(q->conf.irq)));
 	return false;
 }
@@ -426,6 +438,7 @@ static const struct ceth_dp_ops cigb_dp_ops = {
 	.tx_skip		= cigb_tx_skip,
 	.tx_time		= cigb_tx_time,
 	.tx_close		= cigb_tx_close,
+	.irq_disarm		= cigb_irq_disarm,
 	.irq_arm		= cigb_irq_arm,
 };
 
