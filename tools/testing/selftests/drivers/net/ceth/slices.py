@@ -20,7 +20,7 @@ from cethtest.env import End, Env
 from cethtest.flow import Both, Flow, steady
 from cethtest.bpf import Bpf
 from cethtest.frames import EVERYBODY, Capture, Kind, blast, raw_socket
-from cethtest.funcs import BUS, CONFIGFS, Func, devlink, parent
+from cethtest.funcs import CONFIGFS, Func, devlink, parent
 from cethtest.stats import ethtool_stats, restart
 from cethtest.tap import cases, main, say
 from cethtest.times import RX_HARDWARE, stamp, timed, timed_socket
